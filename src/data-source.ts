@@ -1,0 +1,51 @@
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { PlatformBase1763769600001 } from '../migrations/1763769600001-platform-base.js';
+import { UsersPeople1763769600002 } from '../migrations/1763769600002-users-people.js';
+import { AuthSignIn1763769600003 } from '../migrations/1763769600003-auth-sign-in.js';
+import { RecordsChart1763769600004 } from '../migrations/1763769600004-records-chart.js';
+import { AuditLedger1763769600005 } from '../migrations/1763769600005-audit-ledger.js';
+import type { Config } from './platform/config/config.js';
+
+export const migrations = [
+  PlatformBase1763769600001,
+  UsersPeople1763769600002,
+  AuthSignIn1763769600003,
+  RecordsChart1763769600004,
+  AuditLedger1763769600005,
+];
+
+export const entities: NonNullable<DataSourceOptions['entities']> = [];
+
+/** The server's data source: its own role, bounded waits everywhere, statements pipelined. */
+export function appDataSource(database: Config['database']): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: database.url,
+    applicationName: 'portico',
+    entities,
+    migrations: [],
+    extra: {
+      max: database.poolSize,
+      pipeline: true,
+      connectionTimeoutMillis: 2_000,
+      statement_timeout: 5_000,
+      lock_timeout: 2_000,
+      idle_in_transaction_session_timeout: 10_000,
+      keepAlive: true,
+    },
+  });
+}
+
+/** The owner's data source, for migrations only. */
+export function ownerDataSource(database: Config['database']): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: database.ownerUrl,
+    applicationName: 'portico-migrate',
+    entities,
+    migrations,
+    migrationsTableName: 'migration',
+    schema: 'platform',
+    extra: { options: '-c role=portico_owner', max: 2 },
+  });
+}

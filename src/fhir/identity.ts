@@ -1,0 +1,57 @@
+import { at, listOf, member, textAt, textOf, textsOf } from './values.js';
+
+export interface BusinessIdentifier {
+  system?: string;
+  value: string;
+  /** Codes of Identifier.type from HL7 v2 table 0203, such as MR, SS, DL. */
+  types: string[];
+  use?: string;
+  /** A medical record number: the only identifier that may tie an account to a chart. */
+  isMrn: boolean;
+}
+
+export interface Demographics {
+  family?: string;
+  given: string[];
+  /** As sent: a partial date stays partial. */
+  birthDate?: string;
+  /** Patient.gender, the administrative sex: male | female | other | unknown. */
+  sex?: string;
+}
+
+const MRN = 'MR';
+
+/** Patient.identifier with a value; an identifier marked `old` is given with its use, so that the caller can pass it over. */
+export function identifiersOf(patient: unknown): BusinessIdentifier[] {
+  return listOf(at(patient, 'identifier')).flatMap((identifier) => {
+    const value = textAt(identifier, 'value');
+    if (value === undefined) return [];
+    const types = textsOf(listOf(at(identifier, 'type', 'coding')).map((coding) => textAt(coding, 'code')));
+    return [
+      { system: textAt(identifier, 'system'), value, types, use: textAt(identifier, 'use'), isMrn: types.includes(MRN) },
+    ];
+  });
+}
+
+export function demographicsOf(patient: unknown): Demographics {
+  const name = preferredName(member(patient, 'name'));
+  return {
+    family: textAt(name, 'family'),
+    given: textsOf(member(name, 'given')),
+    birthDate: textAt(patient, 'birthDate'),
+    sex: textAt(patient, 'gender'),
+  };
+}
+
+/** The name to show a person by: the official one, else the usual, else one that is not old. */
+export function humanNameOf(names: unknown): string | undefined {
+  const name = preferredName(names);
+  const parts = [...textsOf(member(name, 'prefix')), ...textsOf(member(name, 'given')), textAt(name, 'family')];
+  return textAt(name, 'text') ?? textOf(textsOf(parts).join(' '));
+}
+
+function preferredName(names: unknown): unknown {
+  const all = listOf(names);
+  const withUse = (use: string) => all.find((name) => textAt(name, 'use') === use);
+  return withUse('official') ?? withUse('usual') ?? all.find((name) => textAt(name, 'use') !== 'old') ?? all[0];
+}

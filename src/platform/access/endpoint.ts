@@ -1,0 +1,51 @@
+import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import type { Action, SubjectName } from './vocabulary.js';
+
+export interface EndpointOptions {
+  action: Action;
+  subject: SubjectName;
+  summary: string;
+  /** `signed-in` (default): a live session, strong enough for the role; `public`: anybody. */
+  access?: 'signed-in' | 'public';
+  /** The class whose declared fields leave the server; `null` for an answer without a body. */
+  response: Type | null;
+  /** The answer is a page of `response`. */
+  paged?: boolean;
+  /** Status of success; 200, or 204 where there is no body. */
+  status?: number;
+  /** `read` (default for GET): no transaction. `write`: one transaction, its event inside. `none`: no database work of its own. */
+  work?: 'read' | 'write' | 'none';
+  /** Media types of the body other than JSON; the handler reads the stream itself. */
+  consumes?: readonly string[];
+  /** The handler writes bytes of this type itself. */
+  produces?: string;
+  /** A recent second factor is needed, at most this many seconds old. */
+  stepUpSeconds?: number;
+  /** Creates something: takes an Idempotency-Key. */
+  creates?: boolean;
+  /** Needs If-Match. */
+  conditional?: boolean;
+  /** Never counts as activity of the person (automatic logout). */
+  background?: boolean;
+}
+
+const ENDPOINT = 'portico:endpoint';
+
+/**
+ * The one declaration of a route, read by the door guard, the audit (event code `Subject.action`), the response mapper,
+ * OpenAPI and the route-inventory test. A route without it is refused, and the application does not start with one.
+ */
+export function Endpoint(options: EndpointOptions): MethodDecorator {
+  return applyDecorators(
+    SetMetadata(ENDPOINT, options),
+    RouteConfig({ endpoint: options }),
+    HttpCode(options.status ?? (options.response === null && !options.produces ? 204 : 200)),
+  );
+}
+
+export function endpointOf(handler: object): EndpointOptions | undefined {
+  return Reflect.getMetadata(ENDPOINT, handler) as EndpointOptions | undefined;
+}
+
+export const eventCode = (endpoint: EndpointOptions): string => `${endpoint.subject}.${endpoint.action}`;

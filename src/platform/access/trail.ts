@@ -1,0 +1,58 @@
+import type { FastifyRequest } from 'fastify';
+import type { Actor } from './actor.js';
+import type { Ctx } from './context.js';
+import type { EndpointOptions } from './endpoint.js';
+
+/** One piece of data that an answer holds or a write changed, for the audit event. Ids and codes only. */
+export interface Touch {
+  /** Whose data; null for data of no patient. */
+  patientId: string | null;
+  /** Kind of thing, as in FHIR: `Observation`, `Patient`, or a subject's name. */
+  type: string;
+  id: string;
+  /** Category of data, such as `laboratory` (ASTM E2147 7.1.9). */
+  category?: string;
+  version?: number;
+  /** Version before the change: pointer to the original state (ASTM E2147 7.1.8). */
+  previousVersion?: number;
+}
+
+/** What is known of one request from its first byte to the event that tells of it. */
+export interface Trail {
+  readonly requestId: string;
+  readonly receivedAt: Date;
+  readonly startedMs: number;
+  readonly peer: string;
+  readonly method: string;
+  readonly userAgent: string;
+  /** Route template, never the URL: `/v1/records/:id`; empty when no route matched. */
+  route: string;
+  endpoint: EndpointOptions | null;
+  actor: Actor | null;
+  /** Account that a public route found out about (sign-in), for the event. */
+  accountId: string | null;
+  sessionId: string | null;
+  /** Why the credentials were refused, if they were. */
+  credentialProblem: string | null;
+  ctx: Ctx | null;
+  readonly touches: Touch[];
+  /** Codes that explain the outcome: an error's code, or what a handler adds (`session-ended:idle`). */
+  code: string | null;
+  /** True as soon as an event that covers the answer is durable. */
+  settled: boolean;
+}
+
+const TRAIL = Symbol('trail');
+
+type Carrier = FastifyRequest['raw'] & { [TRAIL]?: Trail };
+
+export function attachTrail(request: { raw: FastifyRequest['raw'] }, trail: Trail): void {
+  (request.raw as Carrier)[TRAIL] = trail;
+}
+
+/** The trail of a request; every request that reached Fastify has one. */
+export function trailOf(request: { raw: FastifyRequest['raw'] }): Trail {
+  const trail = (request.raw as Carrier)[TRAIL];
+  if (!trail) throw new Error('a request without a trail');
+  return trail;
+}

@@ -1,0 +1,39 @@
+import { KEY_PURPOSES, KeyFileError, type KeyEntry, type KeyFile } from './key-material.js';
+
+// an id stands inside stored password hashes, between dollar signs, and in token headers
+const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const ENTRY_FIELDS = ['createdAt', 'id', 'material', 'purpose', 'status'];
+
+/** Checks the shape of a key file (version, fields, unique ids, exactly one active key per purpose); throws KeyFileError 'malformed'. */
+export function parseKeyFile(value: unknown): KeyFile {
+  if (!isObject(value) || value.version !== 1 || !Array.isArray(value.keys)) refuse('needs {version: 1, keys: […]}');
+  if (Object.keys(value).length !== 2) refuse('unknown field beside version and keys');
+  const keys = value.keys.map(parseEntry);
+  if (new Set(keys.map((key) => key.id)).size !== keys.length) refuse('two keys have the same id');
+  for (const purpose of KEY_PURPOSES) {
+    const active = keys.filter((key) => key.purpose === purpose && key.status === 'active').length;
+    if (active !== 1) refuse(`needs exactly one active ${purpose} key, has ${active}`);
+  }
+  return { version: 1, keys };
+}
+
+function parseEntry(value: unknown, index: number): KeyEntry {
+  if (!isObject(value)) refuse(`key number ${index} is not an object`);
+  const { id, purpose, createdAt, status, material } = value;
+  if (typeof id !== 'string' || !KEY_ID.test(id)) refuse(`key number ${index}: id needs 1 to 64 of A-Z a-z 0-9 . _ -`);
+  if (Object.keys(value).sort().join() !== ENTRY_FIELDS.join()) refuse(`key ${id}: needs ${ENTRY_FIELDS.join(', ')}`);
+  const known = KEY_PURPOSES.find((one) => one === purpose);
+  if (!known) refuse(`key ${id}: unknown purpose`);
+  if (status !== 'active' && status !== 'retired') refuse(`key ${id}: status is active or retired`);
+  if (typeof createdAt !== 'string' || Number.isNaN(Date.parse(createdAt))) refuse(`key ${id}: createdAt is no date`);
+  if (typeof material !== 'string') refuse(`key ${id}: material is not text`);
+  return { id, purpose: known, createdAt, status, material };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function refuse(why: string): never {
+  throw new KeyFileError('malformed', `key file: ${why}`);
+}

@@ -1,0 +1,145 @@
+import { constants } from 'node:fs';
+import { open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { parseKeyFile } from './key-file-format.js';
+import {
+  KeyFileError,
+  newKey,
+  newKeyFile,
+  signingPrivateKey,
+  symmetricBytes,
+  type KeyEntry,
+  type KeyFile,
+  type KeyPurpose,
+} from './key-material.js';
+
+export interface KeyFileOptions {
+  /** Accept a file that group or others may read or write: for systems without POSIX modes, and secrets mounted by a container platform. */
+  readonly allowLoosePermissions?: boolean;
+}
+
+const OWNER_ONLY = 0o600;
+const GROUP_AND_OTHERS = 0o077;
+const MAX_BYTES = 1_000_000;
+
+/** Reads and checks a key file (mode first, on the opened file, so that it cannot be swapped in between); rejects with KeyFileError. */
+export async function readKeyFile(path: string, options: KeyFileOptions = {}): Promise<KeyFile> {
+  const handle = await openExisting(path);
+  try {
+    await refuseUnfitFile(handle, path, options);
+    return parseKeyFile(parseJson(await handle.readFile('utf8'), path));
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Writes a fresh key file with one key of each purpose, mode 0600; rejects with KeyFileError 'exists' instead of overwriting.
+ * A crash half-way leaves a file that `readKeyFile` refuses as malformed; nothing can have been encrypted under it.
+ */
+export async function createKeyFile(path: string, now = new Date()): Promise<void> {
+  const handle = await openExclusive(path, `${path} exists already and is not overwritten`, 'exists');
+  await writeAndSync(handle, newKeyFile(now));
+  await syncDirectory(path);
+}
+
+/**
+ * Rotation: adds a new active key of a purpose and retires the former; resolves with the new id. The new file is written beside
+ * the old one and renamed over it: a crash leaves the old keys in force, and at worst `<path>.new`, which also locks out a second operator.
+ */
+export async function addKey(
+  path: string,
+  purpose: KeyPurpose,
+  options: KeyFileOptions & { now?: Date } = {},
+): Promise<string> {
+  const target = await realpath(path).catch(() => path);
+  const draft = `${target}.new`;
+  const added = newKey(purpose, options.now);
+  const lock = await openExclusive(draft, `${draft} exists: another rotation runs, or remove it`, 'busy');
+  try {
+    const file = rotated(await readKeyFile(target, options), added);
+    await keepOwner(lock, target);
+    await writeAndSync(lock, file);
+    await rename(draft, target);
+  } catch (error) {
+    await lock.close();
+    await unlink(draft);
+    throw error;
+  }
+  await syncDirectory(target);
+  return added.id;
+}
+
+// an administrator who rotates must not lock the application's user out of its keys
+async function keepOwner(handle: FileHandle, path: string): Promise<void> {
+  const [ours, theirs] = await Promise.all([handle.stat(), stat(path)]);
+  if (ours.uid !== theirs.uid || ours.gid !== theirs.gid) await handle.chown(theirs.uid, theirs.gid);
+}
+
+function rotated(file: KeyFile, added: KeyEntry): KeyFile {
+  // a defect found now is better than after the next start
+  for (const entry of file.keys) void (entry.purpose === 'token-signing' ? signingPrivateKey : symmetricBytes)(entry);
+  const retired = file.keys.map((key) =>
+    key.purpose === added.purpose ? { ...key, status: 'retired' as const } : key,
+  );
+  return parseKeyFile({ version: 1, keys: [...retired, added] });
+}
+
+async function refuseUnfitFile(handle: FileHandle, path: string, options: KeyFileOptions): Promise<void> {
+  const info = await handle.stat();
+  if (!info.isFile() || info.size > MAX_BYTES) throw new KeyFileError('malformed', `${path} is not a key file`);
+  if (!options.allowLoosePermissions && (info.mode & GROUP_AND_OTHERS) !== 0) {
+    const mode = (info.mode & 0o777).toString(8).padStart(4, '0');
+    throw new KeyFileError('permissions', `${path} is open to others (mode ${mode}): run chmod 600 ${path}`);
+  }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new KeyFileError('malformed', `${path} is not JSON`); // the parser's own message quotes the text
+  }
+}
+
+async function openExisting(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw new KeyFileError('missing', `no key file at ${path}`);
+    if (codeOf(error) === 'EACCES') throw new KeyFileError('permissions', `${path} may not be read by this user`);
+    throw error;
+  }
+}
+
+async function openExclusive(path: string, message: string, code: 'exists' | 'busy'): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, OWNER_ONLY);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw new KeyFileError(code, message);
+    throw error;
+  }
+}
+
+async function writeAndSync(handle: FileHandle, file: KeyFile): Promise<void> {
+  try {
+    await handle.writeFile(`${JSON.stringify(file, null, 2)}\n`, 'utf8');
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return; // a directory cannot be opened there
+  const handle = await open(dirname(path), 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code;
+}

@@ -1,0 +1,35 @@
+import { Problem, unavailable } from '../http/problem.js';
+
+const constraints = new Map<string, () => Problem>();
+
+/** Modules say here what a violated constraint means to a caller: `appointment__no_overlap` → `appointments.slot-taken`. */
+export function constraintMeans(name: string, problem: () => Problem): void {
+  constraints.set(name, problem);
+}
+
+/** SQLSTATE classes that mean "not now": connection lost (08), resources (53), shutdown (57P), timeouts, serialisation. */
+const NOT_NOW = /^(08|53|57P|57014|55P03|40001|40P01|25P03|25P04)/;
+const CONNECTION_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'ENOENT']);
+/** What pg and its pool say without a code when the server went away or no connection came free in time. */
+const CONNECTION_MESSAGES = /Connection terminated|connection timeout|timeout exceeded when trying to connect|not queryable|Cannot use a pool after/i;
+
+const codeOf = (error: unknown): string => {
+  const code = (error as { code?: unknown; driverError?: { code?: unknown } } | null)?.code;
+  return typeof code === 'string' ? code : '';
+};
+
+/** Is the database away, busy or restarting (as against a fault of ours)? */
+export function isDatabaseAway(error: unknown): boolean {
+  const code = codeOf(error);
+  if (NOT_NOW.test(code) || CONNECTION_ERRORS.has(code)) return true;
+  return error instanceof Error && CONNECTION_MESSAGES.test(error.message);
+}
+
+/** A driver error in the API's words: a known constraint's problem, 503 when the database is away, otherwise the error itself (→ 500). */
+export function problemOf(error: unknown): unknown {
+  if (error instanceof Problem) return error;
+  const meaning = constraints.get((error as { constraint?: string } | null)?.constraint ?? '');
+  if (meaning) return meaning();
+  if (isDatabaseAway(error)) return unavailable();
+  return error;
+}

@@ -1,0 +1,129 @@
+import type { Client, QueryConfig, QueryResult } from 'pg';
+import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+import type { Db } from './db.js';
+
+const IDENTIFY = { name: 'identify', text: "SELECT set_config('app.account_id', $1, false)" };
+const IDENTIFY_LOCAL = { name: 'identify_local', text: "SELECT set_config('app.account_id', $1, true)" };
+
+/**
+ * Reads of one request. The connection is taken at the first statement, and told who acts together with it (one round trip,
+ * pipelined). A statement's result counts only when that telling succeeded: otherwise the connection might still speak for the last caller.
+ */
+class ReadDb implements Db {
+  private client: Promise<Client> | null = null;
+  private identified: Promise<unknown> = Promise.resolve();
+  private readonly runner: QueryRunner;
+
+  constructor(source: DataSource, private readonly accountId: string | null) {
+    this.runner = source.createQueryRunner();
+  }
+
+  async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
+    const client = await this.connect();
+    const [result] = await Promise.all([client.query({ text, values, name } as QueryConfig) as Promise<QueryResult<Row>>, this.identified]);
+    return result.rows;
+  }
+
+  async manager(): Promise<EntityManager> {
+    await this.connect();
+    await this.identified;
+    return this.runner.manager;
+  }
+
+  async release(): Promise<void> {
+    if (!this.client) return;
+    await this.identified.catch(() => undefined);
+    await this.runner.release();
+  }
+
+  private connect(): Promise<Client> {
+    this.client ??= (this.runner.connect() as Promise<Client>).then((client) => {
+      this.identified = client.query({ ...IDENTIFY, values: [this.accountId ?? ''] });
+      this.identified.catch(() => undefined);
+      return client;
+    });
+    return this.client;
+  }
+}
+
+/** One write: begins at its first statement, so that reading a large body or hashing a password holds no transaction open. */
+class WriteDb implements Db {
+  private begun: Promise<Client> | null = null;
+  private readonly runner: QueryRunner;
+
+  constructor(source: DataSource, private readonly accountId: string | null) {
+    this.runner = source.createQueryRunner();
+  }
+
+  async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
+    const client = await this.begin();
+    return ((await client.query({ text, values, name } as QueryConfig)) as QueryResult<Row>).rows;
+  }
+
+  async manager(): Promise<EntityManager> {
+    await this.begin();
+    return this.runner.manager;
+  }
+
+  async commit(): Promise<void> {
+    if (this.begun) await this.runner.commitTransaction();
+  }
+
+  async rollback(): Promise<void> {
+    // A rollback that fails means a dead connection: PostgreSQL has rolled back already.
+    if (this.begun && this.runner.isTransactionActive) await this.runner.rollbackTransaction().catch(() => undefined);
+  }
+
+  async release(): Promise<void> {
+    if (this.begun) await this.runner.release();
+  }
+
+  private begin(): Promise<Client> {
+    this.begun ??= (async () => {
+      const client = (await this.runner.connect()) as Client;
+      await this.runner.startTransaction();
+      await client.query({ ...IDENTIFY_LOCAL, values: [this.accountId ?? ''] });
+      return client;
+    })();
+    return this.begun;
+  }
+}
+
+/** What is left of a write's transaction when its handler is done: settle it before the answer leaves. */
+export interface OpenWrite extends Db {
+  commit(): Promise<void>;
+  rollback(): Promise<void>;
+  release(): Promise<void>;
+}
+
+export interface OpenRead extends Db {
+  release(): Promise<void>;
+}
+
+/** The one place that hands out connections to requests. */
+export class Database {
+  constructor(readonly source: DataSource) {}
+
+  openRead(accountId: string | null): OpenRead {
+    return new ReadDb(this.source, accountId);
+  }
+
+  openWrite(accountId: string | null): OpenWrite {
+    return new WriteDb(this.source, accountId);
+  }
+
+  /** One transaction for work that no request carries (jobs, sign-in bookkeeping that must outlive a refusal). */
+  async write<T>(accountId: string | null, work: (db: Db) => Promise<T>): Promise<T> {
+    const db = this.openWrite(accountId);
+    try {
+      const result = await work(db);
+      await db.commit();
+      return result;
+    } catch (error) {
+      await db.rollback();
+      throw error;
+    } finally {
+      await db.release();
+    }
+  }
+}
