@@ -88,6 +88,8 @@ export class AuditLedger1763769600005 implements MigrationInterface {
       DECLARE r record; i bigint; fr bytea[]; h bytea; lv int; lf text; ids bigint[]; start bigint; block bigint;
         la text[] := '{}'; ha bytea[] := '{}'; tl smallint[] := '{}'; tn bigint[] := '{}'; th bytea[] := '{}'; k int := 0;
       BEGIN
+        -- Nothing to do is the usual case: then not even the head is locked.
+        IF NOT EXISTS (SELECT 1 FROM audit.inbox) THEN RETURN; END IF;
         SELECT head.size, head.peaks INTO start, fr FROM audit.head WHERE log_id = 1 FOR UPDATE;
         i := start;
         SELECT array_agg(x.id ORDER BY x.id) INTO ids FROM (SELECT inbox.id FROM audit.inbox ORDER BY inbox.id LIMIT _limit) x;

@@ -12,7 +12,8 @@ const resourcesOf = (file) => readJson(`fhir/r4/${file}`).entry.map((entry) => e
 
 const structures = ['profiles-types.json', 'profiles-resources.json']
   .flatMap(resourcesOf)
-  .filter((resource) => resource.resourceType === 'StructureDefinition')
+  // the package also carries SubscriptionStatus of R4B
+  .filter((resource) => resource.resourceType === 'StructureDefinition' && resource.fhirVersion === '4.0.1')
   .map(slimStructure);
 
 function slimStructure({ resourceType, url, name, kind, type, abstract, snapshot }) {
@@ -65,7 +66,8 @@ function expand(url) {
   for (const include of valueSet.compose.include) {
     const part = expandInclude(include);
     if (!part) return undefined;
-    for (const [system, codes] of Object.entries(part)) found[system] = [...new Set([...(found[system] ?? []), ...codes])];
+    for (const [system, codes] of Object.entries(part))
+      found[system] = [...new Set([...(found[system] ?? []), ...codes])];
   }
   return found;
 }
@@ -100,7 +102,8 @@ function flatten(concepts, children = new Map()) {
   const visit = (concept, parent) => {
     all.push(concept);
     const parents = (concept.property ?? []).filter((p) => p.code === 'subsumedBy').map((p) => p.valueCode);
-    for (const above of parent ? [parent, ...parents] : parents) children.set(above, [...(children.get(above) ?? []), concept]);
+    for (const above of parent ? [parent, ...parents] : parents)
+      children.set(above, [...(children.get(above) ?? []), concept]);
     for (const child of concept.concept ?? []) visit(child, concept.code);
   };
   for (const concept of concepts) visit(concept);
@@ -119,5 +122,7 @@ for (const url of [...required].sort()) {
 const json = JSON.stringify({ structures, codes });
 const packed = gzipSync(json, { level: constants.Z_BEST_COMPRESSION });
 writeFileSync(OUTPUT, packed);
-console.log(`${structures.length} structures, ${Object.keys(codes).length} value sets, ${json.length} bytes, ${packed.length} packed`);
+console.log(
+  `${structures.length} structures, ${Object.keys(codes).length} value sets, ${json.length} bytes, ${packed.length} packed`,
+);
 console.log(`not listable, so not checked:\n  ${open.join('\n  ')}`);

@@ -1,10 +1,10 @@
 import { transaction, type Resource } from './core/bundle.js';
-import { coding, hl7, snomed, usCore } from './core/fhir.js';
+import { coding, hl7, snomed, usCore, type Pair } from './core/fhir.js';
 import { LOCATION_SYSTEM, NPI_SYSTEM, ORGANIZATION_SYSTEM } from './core/identity.js';
 import type { JsonObject } from './core/json.js';
 import type { Clinician, SpecialtyName } from './people.js';
 
-const SPECIALTIES: Record<SpecialtyName, { snomed: readonly [string, string]; nucc: readonly [string, string] }> = {
+const SPECIALTIES: Record<SpecialtyName, { snomed: Pair; nucc: Pair }> = {
   'Family medicine': { snomed: ['419772000', 'Family practice'], nucc: ['207Q00000X', 'Family Medicine Physician'] },
   'Internal medicine': {
     snomed: ['419192003', 'Internal medicine'],
@@ -19,11 +19,11 @@ const SPECIALTIES: Record<SpecialtyName, { snomed: readonly [string, string]; nu
   'Nurse practitioner': { snomed: ['394814009', 'General practice'], nucc: ['363L00000X', 'Nurse Practitioner'] },
 };
 
-const ORGANIZATIONS = {
+const ORGANIZATIONS: Record<OrganizationKey, { name: string; kind: Pair }> = {
   hospital: { name: 'Harrowgate Bay Hospital', kind: ['prov', 'Healthcare Provider'] },
   laboratory: { name: 'Harrowgate Bay Hospital Laboratory', kind: ['dept', 'Hospital Department'] },
   payer: { name: 'Larkfield Mutual Health Plan', kind: ['pay', 'Payer'] },
-} as const;
+};
 
 const LOCATIONS = {
   clinic: 'Harrowgate Bay Outpatient Clinic',
@@ -31,7 +31,7 @@ const LOCATIONS = {
   emergency: 'Harrowgate Bay Emergency Department',
 } as const;
 
-export type OrganizationKey = keyof typeof ORGANIZATIONS;
+export type OrganizationKey = 'hospital' | 'laboratory' | 'payer';
 export type LocationKey = keyof typeof LOCATIONS;
 
 /** Conditional references: the directory is loaded first, and a patient's bundle finds its entries by identifier. */
@@ -130,4 +130,3 @@ function practitionerRole(who: Clinician): Resource {
     telecom: [phone('555-0100')],
   };
 }
-

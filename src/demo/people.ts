@@ -20,12 +20,7 @@ const OFFICE: readonly (readonly [given: string, family: string, role: StaffRole
 ];
 
 export type SpecialtyName =
-  | 'Family medicine'
-  | 'Internal medicine'
-  | 'Paediatrics'
-  | 'Cardiology'
-  | 'Endocrinology'
-  | 'Nurse practitioner';
+  'Family medicine' | 'Internal medicine' | 'Paediatrics' | 'Cardiology' | 'Endocrinology' | 'Nurse practitioner';
 
 export interface Clinician extends DemoPerson {
   practitioner: DemoPractitioner & { specialty: SpecialtyName };

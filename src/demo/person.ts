@@ -1,4 +1,5 @@
 import { NAMES, parseName, type Name } from './codes/names.js';
+import { PROBLEMS } from './codes/problems.js';
 import { addDays, addMinutes, latest, startOfDay, yearsBefore, yearsBetween } from './core/dates.js';
 import type { Random } from './core/random.js';
 import type { Clinician, SpecialtyName } from './people.js';
@@ -42,6 +43,10 @@ export function makePersons(random: Random, today: Date, clinicians: readonly Cl
 
 export const ageAt = (person: Person, at: Date): number => yearsBetween(person.birth, at);
 
+/** Whose mental health is on the problem list: what touches it is marked. */
+export const isSensitive = ({ slot }: Person): boolean =>
+  (slot.problems ?? []).some((key) => 'sensitive' in PROBLEMS[key]);
+
 /** The one who keeps the chart, and the specialist who follows what lasts. */
 export const primaryOf = (person: Person): Clinician => currentTeam(person)[0] ?? fail(person);
 export const specialistOf = (person: Person): Clinician => currentTeam(person).at(-1) ?? fail(person);
@@ -75,7 +80,7 @@ function makePerson({ index, slot, guardian, random, today, clinicians, taken }:
   const draw = random.fork(`person/${index}`);
   const { family, given } = drawName(slot, guardian, draw, taken);
   // A twin's birthday comes from the same stream as that of the slot before.
-  const birthdays = random.fork(`birthday/${slot.twin ? index - 1 : index}`);
+  const birthdays = random.fork(`birthday/${slot.birthOrder === 2 ? index - 1 : index}`);
   const birth = birthday(slot, birthdays, today);
   const deceased = slot.diedDaysAgo == null ? undefined : addMinutes(addDays(today, -slot.diedDaysAgo), 4 * 60 + 10);
   const mrn = `${draw.int(100000, 999999)}${String(index + 10)}`;

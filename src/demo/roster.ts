@@ -20,11 +20,11 @@ export interface Slot {
   smoking?: 'former' | 'daily';
   /** Another slot whose account acts for this one; the surname is shared. */
   guardian?: readonly [slot: number, relationship: Relationship];
-  /** Same birth date as the slot before. */
-  twin?: boolean;
+  /** A twin; the second has the birth date of the slot before. */
+  birthOrder?: 1 | 2;
   /** Days before the day of the demonstration. */
   diedDaysAgo?: number;
-  /** Seen yesterday, and the laboratory has not finished. */
+  /** Seen this week, and the laboratory has not finished. */
   resultPending?: boolean;
   /** One older result was corrected after release. */
   resultCorrected?: boolean;
@@ -37,8 +37,8 @@ export const GUARDIAN_SLOT = { maria: 0, hyphenatedMother: 15, son: 16 } as cons
 /* prettier-ignore */
 export const ROSTER: readonly Slot[] = [
   { origin: 'spanish', sex: 'female', age: 43.4, name: ['González', 'María'], portal: true, problems: ['diabetes2', 'hypertension'], illnesses: ['bronchitis'], allergy: 'penicillin', procedures: [['cholecystectomy', 6.2]], resultPending: true, resultCorrected: true },
-  { origin: 'spanish', sex: 'male', age: 6.3, illnesses: ['otitis', 'cold'], guardian: [GUARDIAN_SLOT.maria, 'mother'] },
-  { origin: 'spanish', sex: 'female', age: 6.3, problems: ['hayfever'], illnesses: ['cold'], guardian: [GUARDIAN_SLOT.maria, 'mother'], twin: true },
+  { origin: 'spanish', sex: 'male', age: 6.3, illnesses: ['otitis', 'cold'], guardian: [GUARDIAN_SLOT.maria, 'mother'], birthOrder: 1 },
+  { origin: 'spanish', sex: 'female', age: 6.3, problems: ['hayfever'], illnesses: ['cold'], guardian: [GUARDIAN_SLOT.maria, 'mother'], birthOrder: 2 },
   { origin: 'vietnamese', sex: 'female', age: 0.014, illnesses: ['jaundice'] },
   { origin: 'arabic', sex: 'male', age: 0.76, illnesses: ['cold'] },
   { origin: 'polish', sex: 'female', age: 2.2, problems: ['eczema'], illnesses: ['otitis', 'cold'], allergy: 'peanut' },

@@ -16,7 +16,8 @@ export function isCalendarDate(text: string): boolean {
 export function instantOf(text: string): string | undefined {
   const parts = DATE_TIME.exec(text);
   if (!parts || !isCalendarDate(text)) return undefined;
-  const [, year, month = '01', day = '01', hour = '00', minute = '00', second = '00', fraction = '', zone = 'Z'] = parts;
+  const [, year, month = '01', day = '01', hour = '00', minute = '00', second = '00', fraction = '', zone = 'Z'] =
+    parts;
   // a leap second is legal in FHIR and unknown to Date
   const clock = `${hour}:${minute}:${second === '60' ? '59' : second}${fraction.slice(0, 4)}`;
   const milliseconds = Date.parse(`${year}-${month}-${day}T${clock}${zone}`);

@@ -30,7 +30,10 @@ const MAX_DISPLAY = 500;
 export function factsOf(resource: unknown): RecordFacts {
   const type = textAt(resource, 'resourceType') ?? UNKNOWN_TYPE;
   const elements = Object.hasOwn(FACT_ELEMENTS, type) ? (FACT_ELEMENTS[type] ?? OTHER_TYPES) : OTHER_TYPES;
-  const concepts = (elements.code ?? ['code']).flatMap((path) => allAt(resource, path)).filter(isObject);
+  const concepts = (elements.code ?? ['code'])
+    .flatMap((path) => allAt(resource, path))
+    .flatMap((concept) => [concept, containedCode(resource, concept)])
+    .filter(isObject);
   const effectiveText = firstText(resource, elements.effective ?? []);
   return {
     type,
@@ -46,6 +49,14 @@ export function factsOf(resource: unknown): RecordFacts {
   };
 }
 
+/** The code of a contained resource that a reference such as `#med1` names; other references are the importer's to follow. */
+function containedCode(resource: unknown, concept: unknown): unknown {
+  const reference = textAt(concept, 'reference');
+  if (reference?.startsWith('#') !== true) return undefined;
+  const contained = listOf(member(resource, 'contained')).find((item) => textAt(item, 'id') === reference.slice(1));
+  return member(contained, 'code');
+}
+
 function instant(text: string | undefined): string | undefined {
   return text === undefined ? undefined : instantOf(text);
 }
@@ -55,14 +66,19 @@ function displayOf(resource: unknown, type: string, elements: FactElements, conc
   const concept = () => textOf(concepts.map(wordsOf).find((words) => words !== undefined));
   const words = () => firstText(resource, elements.words ?? []);
   const found = person ?? (elements.wordsFirst ? (words() ?? concept()) : (concept() ?? words()));
-  return (found ?? spaced(type)).trim().slice(0, MAX_DISPLAY);
+  return (found ?? withCode(spaced(type), concepts)).trim().slice(0, MAX_DISPLAY);
 }
 
-/** CodeableConcept.text, else a coding's display, a Reference's display, a Coding's own, else the bare code. */
+function withCode(name: string, concepts: unknown[]): string {
+  const code = concepts.map((concept) => codeOf(concept)?.code).find((text) => text !== undefined);
+  return code === undefined ? name : `${name} (${code})`;
+}
+
+/** CodeableConcept.text, else a coding's display, else that of a Reference or Coding itself. */
 function wordsOf(concept: unknown): string | undefined {
   const codings = listOf(at(concept, 'coding'));
   const display = codings.map((coding) => textAt(coding, 'display')).find((words) => words !== undefined);
-  return textAt(concept, 'text') ?? display ?? textAt(concept, 'display') ?? codeOf(concept)?.code;
+  return textAt(concept, 'text') ?? display ?? textAt(concept, 'display');
 }
 
 function codeOf(concept: unknown): RecordFacts['code'] {
@@ -74,7 +90,9 @@ function codeOf(concept: unknown): RecordFacts['code'] {
 function categoriesOf(resource: unknown, elements: FactElements): string[] {
   const values = (elements.category ?? ['category']).flatMap((path) => allAt(resource, path));
   const codes = values.flatMap((value) =>
-    isObject(value) ? [...listOf(at(value, 'coding')), value].flatMap((coding) => textAt(coding, 'code') ?? []) : textsOf(value),
+    isObject(value)
+      ? [...listOf(at(value, 'coding')), value].flatMap((coding) => textAt(coding, 'code') ?? [])
+      : textsOf(value),
   );
   return [...new Set(codes)];
 }
@@ -107,10 +125,9 @@ function firstText(resource: unknown, paths: readonly string[]): string | undefi
 }
 
 function allAt(value: unknown, path: string): unknown[] {
-  return path.split('.').reduce<unknown[]>(
-    (values, name) => values.flatMap((item) => listOf(member(item, name))),
-    [value],
-  );
+  return path
+    .split('.')
+    .reduce<unknown[]>((values, name) => values.flatMap((item) => listOf(member(item, name))), [value]);
 }
 
 /** `DiagnosticReport` is read as "Diagnostic report". */

@@ -28,7 +28,13 @@ export function identifiersOf(patient: unknown): BusinessIdentifier[] {
     if (value === undefined) return [];
     const types = textsOf(listOf(at(identifier, 'type', 'coding')).map((coding) => textAt(coding, 'code')));
     return [
-      { system: textAt(identifier, 'system'), value, types, use: textAt(identifier, 'use'), isMrn: types.includes(MRN) },
+      {
+        system: textAt(identifier, 'system'),
+        value,
+        types,
+        use: textAt(identifier, 'use'),
+        isMrn: types.includes(MRN),
+      },
     ];
   });
 }

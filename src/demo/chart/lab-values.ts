@@ -47,7 +47,8 @@ function chronicTarget(key: AnalyteKey, mean: number, person: Person, at: Date):
 function derive(values: Map<AnalyteKey, number>, person: Person, at: Date): void {
   const get = (key: AnalyteKey): number => round(values.get(key) ?? 0, ANALYTES[key].digits);
   if (values.has('ldl')) values.set('ldl', get('cholesterol') - get('hdl') - get('triglyceride') / 5);
-  if (values.has('egfr')) values.set('egfr', ckdEpi2021(get('creatinine'), ageAt(person, at), person.slot.sex === 'female'));
+  if (values.has('egfr'))
+    values.set('egfr', ckdEpi2021(get('creatinine'), ageAt(person, at), person.slot.sex === 'female'));
   if (values.has('rbc')) {
     values.set('hematocrit', get('hemoglobin') * 2.96);
     values.set('rbc', (get('hematocrit') * 10) / get('mcv'));

@@ -23,7 +23,8 @@ export interface LabOrder {
 
 export function recordPanel(chart: Chart, order: LabOrder): void {
   const panel = PANELS[order.panel];
-  const issued = earliest(addMinutes(order.at, chart.random.int(240, 900)), addMinutes(chart.person.end, -5));
+  const delay = chart.random.int(240, 900) + (order.status === 'corrected' ? 2 * 1440 : 0);
+  const issued = earliest(addMinutes(order.at, delay), addMinutes(chart.person.end, -5));
   const request = order.ordered ? recordOrder(chart, order) : undefined;
   const values = sample(order.panel, chart.person, order.at, chart.random, order.illness);
   // An estimate for adults only; the equation does not hold for children.
@@ -87,7 +88,10 @@ function recordResult(chart: Chart, order: LabOrder, issued: Date, key: AnalyteK
         ...(undetected && { comparator: '<' }),
       },
       interpretation: [interpretation(value.value, low, high)],
-      note: order.status === 'corrected' ? [{ text: 'Corrected: the first report gave the value of another sample.' }] : undefined,
+      note:
+        order.status === 'corrected'
+          ? [{ text: 'Corrected: the first report gave the value of another sample.' }]
+          : undefined,
       referenceRange: [{ low: bound(low), high: bound(high) }],
     },
   });

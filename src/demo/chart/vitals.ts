@@ -9,7 +9,6 @@ export interface VitalsAt {
   at: Date;
   encounter: Reference;
   performer: JsonObject;
-  /** Degrees above normal. */
   fever?: boolean;
   /** Oxygen is measured when the chest is the question. */
   chest?: boolean;
@@ -47,9 +46,11 @@ export function recordVitals(chart: Chart, body: Body, visit: VitalsAt): Measure
       one('head-circumference', [loinc('9843-4', 'Head Occipital-frontal circumference')], head, 'cm');
     }
   }
-  const rate = Decimal.of(body.heartRate(visit.at) + (visit.fever ? 14 : 0), 0);
-  one('heart-rate', [loinc('8867-4', 'Heart rate')], rate, '/min');
-  if (age < 6 || visit.chest) {
+  if (visit.full || visit.fever || visit.chest) {
+    const rate = Decimal.of(body.heartRate(visit.at) + (visit.fever ? 14 : 0), 0);
+    one('heart-rate', [loinc('8867-4', 'Heart rate')], rate, '/min');
+  }
+  if (age < 3 || visit.chest) {
     const breathing = Decimal.of(body.breathing(visit.at) + (visit.chest ? 4 : 0), 0);
     one('respiratory-rate', [loinc('9279-1', 'Respiratory rate')], breathing, '/min');
   }
@@ -67,7 +68,7 @@ export function recordVitals(chart: Chart, body: Body, visit: VitalsAt): Measure
 
 function temperatureAt(chart: Chart, { fever }: VitalsAt, age: number): Decimal | undefined {
   if (fever) return Decimal.of(chart.random.near(38.6, 0.25), 1);
-  return age < 6 ? Decimal.of(chart.random.near(36.9, 0.15), 1) : undefined;
+  return age < 1 ? Decimal.of(chart.random.near(36.9, 0.15), 1) : undefined;
 }
 
 function recordPressure(chart: Chart, body: Body, visit: VitalsAt): string {

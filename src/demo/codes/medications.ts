@@ -1,3 +1,5 @@
+import type { Pair } from '../core/fhir.js';
+
 export interface Medication {
   rxnorm: string;
   display: string;
@@ -6,18 +8,22 @@ export interface Medication {
   /** Times in a period of so many hours. */
   every: readonly [times: number, hours: number];
   dose: readonly [value: string, unit: string, ucum: string];
-  route: keyof typeof ROUTES;
+  route: Route;
   asNeeded?: boolean;
+  /** Under twelve years. */
+  childDose?: string;
   /** How long one order lasts. */
   days: number;
 }
 
-export const ROUTES = {
+export type Route = 'oral' | 'inhalation' | 'subcutaneous' | 'topical';
+
+export const ROUTES: Record<Route, Pair> = {
   oral: ['26643006', 'Oral route'],
   inhalation: ['447694001', 'Respiratory tract route'],
   subcutaneous: ['34206005', 'Subcutaneous route'],
   topical: ['6064005', 'Topical route'],
-} as const;
+};
 
 const TABLET = ['1', 'tablet', '{tbl}'] as const;
 
@@ -48,7 +54,7 @@ export const MEDICATIONS = {
   alendronate: { rxnorm: '904419', display: 'alendronic acid 10 MG Oral Tablet', sig: 'Take 1 tablet in the morning, upright, with a full glass of water', every: [1, 24], dose: TABLET, route: 'oral', days: 90 },
   tamsulosin: { rxnorm: '77492', display: 'tamsulosin', sig: 'Take 0.4 mg after the same meal every day', every: [1, 24], dose: ['0.40', 'mg', 'mg'], route: 'oral', days: 90 },
   donepezil: { rxnorm: '135447', display: 'donepezil', sig: 'Take 5 mg at bedtime', every: [1, 24], dose: ['5', 'mg', 'mg'], route: 'oral', days: 90 },
-  amoxicillin: { rxnorm: '723', display: 'amoxicillin', sig: 'Take the measured dose three times a day until finished', every: [3, 24], dose: ['500', 'mg', 'mg'], route: 'oral', days: 7 },
+  amoxicillin: { rxnorm: '723', display: 'amoxicillin', sig: 'Take the measured dose three times a day until finished', every: [3, 24], dose: ['500', 'mg', 'mg'], childDose: '250', route: 'oral', days: 7 },
   nitrofurantoin: { rxnorm: '7454', display: 'nitrofurantoin', sig: 'Take 100 mg twice a day with food', every: [2, 24], dose: ['100', 'mg', 'mg'], route: 'oral', days: 5 },
   naproxen: { rxnorm: '198014', display: 'naproxen 500 MG Oral Tablet', sig: 'Take 1 tablet twice a day with food', every: [2, 24], dose: TABLET, route: 'oral', days: 7 },
   ibuprofen: { rxnorm: '310965', display: 'ibuprofen 200 MG Oral Tablet', sig: 'Take 1 tablet every 6 hours if needed for pain', every: [1, 6], dose: TABLET, route: 'oral', asNeeded: true, days: 5 },

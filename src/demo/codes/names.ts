@@ -9,13 +9,13 @@ interface NameList {
 export const NAMES = {
   spanish: { family: ['González', 'Ibáñez', 'Muñoz', 'Peña'], female: ['Lucía', 'Inés', 'Belén'], male: ['Andrés', 'Íñigo', 'Raúl'] },
   french: { family: ['Lefèvre', 'Garçon', 'Beauchêne'], female: ['Zoé', 'Anaïs', 'Hélène'], male: ['François', 'Noël', 'Rémi'] },
-  polish: { family: ['Wójcik', 'Łapińska', 'Żurek'], female: ['Małgorzata', 'Bożena', 'Zofia'], male: ['Łukasz', 'Paweł', 'Stanisław'] },
-  czech: { family: ['Dvořák', 'Šimek', 'Čížek'], female: ['Růžena', 'Eliška', 'Žofie'], male: ['Jiří', 'Matěj', 'Ondřej'] },
-  nordic: { family: ['Ångström', 'Sørlie', 'Þórsson'], female: ['Sólveig', 'Åsa', 'Bjørg'], male: ['Bjørn', 'Håkon', 'Sæmundur'] },
+  polish: { family: ['Wójcik', 'Gołąb', 'Żurek'], female: ['Małgorzata', 'Bożena', 'Zofia'], male: ['Łukasz', 'Paweł', 'Stanisław'] },
+  czech: { family: ['Krejčí', 'Janků', 'Petrů'], female: ['Růžena', 'Eliška', 'Žofie'], male: ['Jiří', 'Matěj', 'Ondřej'] },
+  nordic: { family: ['Ångström', 'Sørlie', 'Þorlund'], female: ['Sólveig', 'Åsa', 'Bjørg'], male: ['Bjørn', 'Håkon', 'Sæmundur'] },
   turkish: { family: ['Yıldız', 'Çelik', 'Öztürk'], female: ['Ayşe', 'Gülşen', 'Şebnem'], male: ['Çağlar', 'Oğuz', 'İsmet'] },
   vietnamese: { family: ['Nguyễn', 'Đặng', 'Trần'], female: ['Thị Hường', 'Ngọc', 'Phượng'], male: ['Đức', 'Hữu', 'Tuấn'] },
   english: { family: ['Hartwell', 'Pemberley', 'Thornbury', "O'Dwyer", 'Ashgrove'], female: ['Winifred', 'Harriet', 'Beatrix', 'Cordelia'], male: ['Rupert', 'Desmond', 'Clement', 'Alistair'] },
-  irish: { family: ['Ó Súilleabháin', 'Ní Bhriain'], female: ['Sinéad', 'Caoimhe', 'Róisín'], male: ['Pádraig', 'Séamus', 'Cillian'] },
+  irish: { family: ['Breathnach', 'Caomhánach'], female: ['Sinéad', 'Caoimhe', 'Róisín'], male: ['Pádraig', 'Séamus', 'Cillian'] },
   yoruba: { family: ['Adébáyọ̀', 'Ọlátúnjí', 'Akínwálé'], female: ['Títílayọ̀', 'Fúnmi'], male: ['Tọ́pẹ́', 'Kọ́lá'] },
   hawaiian: { family: ['Kealoha', 'Kahananui'], female: ['Leilani', 'Noelani'], male: ['Keanu', 'Makoa'] },
   hyphenated: { family: ['Fairfax-Lémieux', 'Marlow-Šťastná', 'Quennell-Ochoa'], female: ['Anne-Sophie', 'Mary-Kate'], male: ['Jean-Luc', 'Karl-Heinz'] },
@@ -37,7 +37,13 @@ export interface Name {
 
 // Letters that have no decomposition into a base letter and a mark.
 const UNDECOMPOSED: Record<string, string> = {
-  ł: 'l', đ: 'd', ø: 'o', æ: 'ae', þ: 'th', ı: 'i', ß: 'ss',
+  ł: 'l',
+  đ: 'd',
+  ø: 'o',
+  æ: 'ae',
+  þ: 'th',
+  ı: 'i',
+  ß: 'ss',
 };
 
 export function parseName(entry: string): Name {

@@ -1,12 +1,14 @@
+import type { Pair } from '../core/fhir.js';
+
 export interface ProcedureCode {
   snomed: string;
   display: string;
   /** A surgeon's or a bedside one. */
-  category: readonly [code: string, display: string];
+  category: Pair;
 }
 
-const SURGICAL = ['387713003', 'Surgical procedure'] as const;
-const DIAGNOSTIC = ['103693007', 'Diagnostic procedure'] as const;
+const SURGICAL: Pair = ['387713003', 'Surgical procedure'];
+const DIAGNOSTIC: Pair = ['103693007', 'Diagnostic procedure'];
 
 /* prettier-ignore */
 export const PROCEDURES = {
@@ -33,13 +35,20 @@ export const DEVICES = {
 
 export type DeviceKey = keyof typeof DEVICES;
 
+const REACTIONS: Record<'wheal' | 'rash' | 'nausea' | 'anaphylaxis', Pair> = {
+  wheal: ['247472004', 'Wheal'],
+  rash: ['271807003', 'Eruption of skin'],
+  nausea: ['422587007', 'Nausea'],
+  anaphylaxis: ['39579001', 'Anaphylaxis'],
+};
+
 /* prettier-ignore */
 export const ALLERGIES = {
-  penicillin: { system: 'rxnorm', code: '7980', display: 'penicillin G', category: 'medication', criticality: 'high', reaction: ['247472004', 'Wheal'], severity: 'moderate' },
-  sulfa: { system: 'rxnorm', code: '10831', display: 'sulfamethoxazole / trimethoprim', category: 'medication', criticality: 'low', reaction: ['271807003', 'Eruption of skin'], severity: 'mild' },
-  codeine: { system: 'rxnorm', code: '2670', display: 'codeine', category: 'medication', criticality: 'low', reaction: ['422587007', 'Nausea'], severity: 'mild' },
-  peanut: { system: 'snomed', code: '762952008', display: 'Peanut', category: 'food', criticality: 'high', reaction: ['39579001', 'Anaphylaxis'], severity: 'severe' },
-  latex: { system: 'snomed', code: '111088007', display: 'Latex', category: 'environment', criticality: 'low', reaction: ['247472004', 'Wheal'], severity: 'mild' },
+  penicillin: { system: 'rxnorm', code: '7980', display: 'penicillin G', category: 'medication', criticality: 'high', reaction: REACTIONS.wheal, severity: 'moderate' },
+  sulfa: { system: 'rxnorm', code: '10831', display: 'sulfamethoxazole / trimethoprim', category: 'medication', criticality: 'low', reaction: REACTIONS.rash, severity: 'mild' },
+  codeine: { system: 'rxnorm', code: '2670', display: 'codeine', category: 'medication', criticality: 'low', reaction: REACTIONS.nausea, severity: 'mild' },
+  peanut: { system: 'snomed', code: '762952008', display: 'Peanut', category: 'food', criticality: 'high', reaction: REACTIONS.anaphylaxis, severity: 'severe' },
+  latex: { system: 'snomed', code: '111088007', display: 'Latex', category: 'environment', criticality: 'low', reaction: REACTIONS.wheal, severity: 'mild' },
 } as const;
 
 export type AllergyKey = keyof typeof ALLERGIES;

@@ -25,17 +25,16 @@ export const VACCINES = {
 
 export type VaccineKey = keyof typeof VACCINES;
 
-/** Age in days when a dose is due; which of them a patient has is then a matter of age. */
+/** Age in days of the well child visits at which doses are given; which of them a patient has is then a matter of age. */
 export const CHILDHOOD: readonly (readonly [ageDays: number, vaccines: readonly VaccineKey[]])[] = [
   [1, ['hepB']],
   [61, ['hepB', 'rotavirus', 'dtap', 'hib', 'pcv13', 'ipv']],
   [122, ['rotavirus', 'dtap', 'hib', 'pcv13', 'ipv']],
   [183, ['hepB', 'dtap', 'pcv13', 'ipv']],
-  [370, ['mmr', 'varicella', 'hib', 'pcv13', 'hepA']],
-  [470, ['dtap']],
-  [560, ['hepA']],
-  [1500, ['dtap', 'ipv', 'mmr', 'varicella']],
-  [4040, ['tdap', 'menACWY', 'hpv']],
-  [4230, ['hpv']],
-  [5900, ['menACWY']],
+  [366, ['mmr', 'varicella', 'hib', 'pcv13', 'hepA']],
+  [549, ['dtap', 'hepA']],
+  [1481, ['dtap', 'ipv', 'mmr', 'varicella']],
+  [4038, ['tdap', 'menACWY', 'hpv']],
+  [4403, ['hpv']],
+  [5864, ['menACWY']],
 ];

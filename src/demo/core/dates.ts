@@ -16,6 +16,9 @@ export const daysBetween = (from: Date, to: Date): number => Math.floor((to.getT
 export const latest = (a: Date, b: Date): Date => (a.getTime() > b.getTime() ? a : b);
 export const earliest = (a: Date, b: Date): Date => (a.getTime() < b.getTime() ? a : b);
 
+/** The same day, or the Monday after a weekend. */
+export const workday = (date: Date): Date => addDays(date, [1, 0, 0, 0, 0, 0, 2][date.getUTCDay()] ?? 0);
+
 /** `2026-03-01` */
 export const day = (date: Date): string => date.toISOString().slice(0, 10);
 
@@ -23,8 +26,7 @@ export const day = (date: Date): string => date.toISOString().slice(0, 10);
 export const month = (date: Date): string => date.toISOString().slice(0, 7);
 
 /** `2026-03-01T09:30:00-05:00` */
-export const localTime = (date: Date): string =>
-  `${addMinutes(date, OFFSET_MINUTES).toISOString().slice(0, 19)}-05:00`;
+export const localTime = (date: Date): string => `${addMinutes(date, OFFSET_MINUTES).toISOString().slice(0, 19)}-05:00`;
 
 /** `2026-03-01T14:30:00.000Z` */
 export const instant = (date: Date): string => date.toISOString();

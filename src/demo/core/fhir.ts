@@ -1,5 +1,4 @@
-import type { JsonObject } from './json.js';
-import { Decimal } from './json.js';
+import type { Decimal, JsonObject } from './json.js';
 
 export const SYSTEM = {
   loinc: 'http://loinc.org',
@@ -14,6 +13,9 @@ export const SYSTEM = {
 const TERMINOLOGY = 'http://terminology.hl7.org/CodeSystem/';
 
 export type Coding = readonly [system: string, code: string, display: string];
+
+/** Code and display, where the system is understood. */
+export type Pair = readonly [code: string, display: string];
 
 export const coding = ([system, code, display]: Coding): JsonObject => ({ system, code, display });
 

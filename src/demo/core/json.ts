@@ -3,7 +3,7 @@ export type Json = string | number | boolean | Decimal | Json[] | { [key: string
 export type JsonObject = { [key: string]: Json | undefined };
 
 // Stage 4 and in Node 24, not yet in TypeScript's library.
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown };
 
 /** A decimal that is written with exactly the digits it was made with. */
 export class Decimal {

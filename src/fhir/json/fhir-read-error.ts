@@ -18,7 +18,8 @@ const ADVICE: Record<FhirReadErrorCode, string> = {
   'too-deep': 'The JSON is nested deeper than this server accepts; flatten it.',
   'too-large': 'The document is larger than this server accepts; split it into smaller ones.',
   'too-many-entries': 'The Bundle has more entries than this server accepts; split it into smaller Bundles.',
-  'entry-too-large': 'One entry is larger than this server accepts; send large attachments as separate Binary resources.',
+  'entry-too-large':
+    'One entry is larger than this server accepts; send large attachments as separate Binary resources.',
   'not-a-bundle': 'The document must be a FHIR R4 Bundle: an object with an array of entries, each an object.',
   'duplicate-key': 'An object names the same member twice, so its meaning is ambiguous; send each member once.',
   'invalid-utf8': 'The bytes are not valid UTF-8; encode the document as UTF-8.',

@@ -24,19 +24,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const LITERALS: Readonly<Record<number, string>> = { 0x74: 'true', 0x66: 'false', 0x6e: 'null' };
 
-type State =
-  | 'bom'
-  | 'value'
-  | 'first-value'
-  | 'first-key'
-  | 'key'
-  | 'colon'
-  | 'after-value'
-  | 'string'
-  | 'escape'
-  | 'number'
-  | 'literal'
-  | 'done';
+/** Between tokens: what may come next. */
+type StructureState = 'value' | 'first-value' | 'first-key' | 'key' | 'colon' | 'after-value' | 'done';
+type State = StructureState | 'bom' | 'string' | 'escape' | 'number' | 'literal';
 
 interface Frame {
   kind: ContainerKind;
@@ -84,7 +74,7 @@ export class JsonScanner {
   write(chunk: Uint8Array): void {
     this.chunk = chunk;
     let at = 0;
-    while (at < chunk.length) at = this.state === 'string' ? this.readString(at) : this.readByte(at);
+    while (at < chunk.length) at = this.readFrom(at);
     if (this.isKey && this.inString) this.keepKeyHead();
     this.base += chunk.length;
   }
@@ -98,9 +88,12 @@ export class JsonScanner {
     return this.state === 'string' || this.state === 'escape';
   }
 
-  private readByte(at: number): number {
+  /** Reads a byte, or as much of a string as is there, and returns where to go on. */
+  private readFrom(at: number): number {
     const byte = this.chunk[at] as number;
     switch (this.state) {
+      case 'string':
+        return this.readString(at);
       case 'bom':
         return this.readBom(byte, at);
       case 'escape':
@@ -109,9 +102,14 @@ export class JsonScanner {
         return this.readNumber(byte, at);
       case 'literal':
         return this.readLiteral(byte, at);
-      default:
-        if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) return at + 1;
-        this.readStructure(byte, at);
+      case 'value':
+      case 'first-value':
+      case 'first-key':
+      case 'key':
+      case 'colon':
+      case 'after-value':
+      case 'done':
+        if (!isWhiteSpace(byte)) this.readStructure(this.state, byte, this.base + at);
         return at + 1;
     }
   }
@@ -127,17 +125,14 @@ export class JsonScanner {
     return at + 1;
   }
 
-  private readStructure(byte: number, at: number): void {
-    const offset = this.base + at;
-    switch (this.state) {
+  private readStructure(state: StructureState, byte: number, offset: number): void {
+    switch (state) {
       case 'first-value':
-        if (byte === 0x5d) return this.close('array', offset);
-        return this.openValue(byte, offset);
+        return byte === 0x5d ? this.close('array', offset) : this.openValue(byte, offset);
       case 'value':
         return this.openValue(byte, offset);
       case 'first-key':
-        if (byte === 0x7d) return this.close('object', offset);
-        return this.openKey(byte, offset);
+        return byte === 0x7d ? this.close('object', offset) : this.openKey(byte, offset);
       case 'key':
         return this.openKey(byte, offset);
       case 'colon':
@@ -146,8 +141,8 @@ export class JsonScanner {
         return;
       case 'after-value':
         return this.afterValue(byte, offset);
-      default:
-        this.fail('malformed-json', offset);
+      case 'done':
+        return this.fail('malformed-json', offset);
     }
   }
 
@@ -316,4 +311,8 @@ export class JsonScanner {
   private fail(code: FhirReadErrorCode, position: number): never {
     throw new FhirReadError(code, position);
   }
+}
+
+function isWhiteSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }

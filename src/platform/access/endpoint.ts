@@ -26,6 +26,8 @@ export interface EndpointOptions {
   creates?: boolean;
   /** Needs If-Match. */
   conditional?: boolean;
+  /** No audit event. Only liveness, which holds nothing and is asked every second. */
+  unaudited?: boolean;
   /** Never counts as activity of the person (automatic logout). */
   background?: boolean;
 }

@@ -27,6 +27,8 @@ export interface Trail {
   readonly userAgent: string;
   /** Route template, never the URL: `/v1/records/:id`; empty when no route matched. */
   route: string;
+  /** Parameters of the route that are UUIDs: what was asked for, also when it was refused. */
+  readonly params: Readonly<Record<string, string>>;
   endpoint: EndpointOptions | null;
   actor: Actor | null;
   /** Account that a public route found out about (sign-in), for the event. */

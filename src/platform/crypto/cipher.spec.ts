@@ -76,6 +76,14 @@ describe('cipher', () => {
     expect(codeOf(() => open(dataKey(key.id, randomBytes(32)), place, sealed))).toBe('tampered');
   });
 
+  it('binds the key id itself', () => {
+    const bytes = randomBytes(32);
+    const [one, two] = [dataKey(randomUUID(), bytes), dataKey(randomUUID(), bytes)];
+    const sealed = seal(one, place, 'x');
+    sealed.write(two.id.replaceAll('-', ''), 1, 'hex');
+    expect(codeOf(() => open(two, place, sealed))).toBe('tampered');
+  });
+
   it('never repeats an initialisation vector', () => {
     const seen = new Set<string>();
     for (let i = 0; i < 10_000; i++) seen.add(seal(key, place, '').toString('hex', 17, 29));

@@ -159,6 +159,15 @@ describe('key ring', () => {
     for (const junk of [null, [], 'x', { version: 1, keys: [null] }]) expect(codeOf(junk)).toBe('malformed');
   });
 
+  it('uses the active key, even when a retired one is younger', () => {
+    const file = newKeyFile(new Date('2026-01-01T00:00:00Z'));
+    const younger = newKeyFile(new Date('2026-02-01T00:00:00Z')).keys.map((key) => ({ ...key, status: 'retired' }));
+    const ring = KeyRing.from({ version: 1, keys: [...younger, ...file.keys] });
+    const active = file.keys.map((key) => key.id);
+    for (const id of [ring.activeKekId, ring.pepper().id, ring.signingKey.kid]) expect(active).toContain(id);
+    expect(ring.subkey('x').equals(KeyRing.from(file).subkey('x'))).toBe(true);
+  });
+
   it('derives a sub-key per label, always the same', () => {
     const file = newKeyFile();
     const ring = KeyRing.from(file);

@@ -1,0 +1,122 @@
+import canonicalize from 'canonicalize';
+import { v7 as uuidv7 } from 'uuid';
+import type { Outcome, SystemFact } from '../../platform/access/audit-sink.js';
+import { eventCode } from '../../platform/access/endpoint.js';
+import type { Touch, Trail } from '../../platform/access/trail.js';
+import type { Action, Role } from '../../platform/access/vocabulary.js';
+
+/** One row for the inbox: the event's exact canonical bytes, and what lists filter by. */
+export interface AuditRow {
+  eventId: string;
+  event: string;
+  occurred: Date;
+  actor: string;
+  /** The patient whose data it is about. */
+  subject: string | null;
+  action: string;
+  outcome: number;
+  requestId: string;
+  sessionId: string | null;
+}
+
+/** Longest list of things in one event; a page has 200 at most, an import more. */
+const MAX_THINGS = 400;
+
+/** FHIR AuditEvent.action (C, R, U, D, E) of each action; a search is E, as BALP has it. */
+const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
+  read: 'R', list: 'E', search: 'E', check: 'E',
+  create: 'C', import: 'C', invite: 'C', enrol: 'C', activate: 'C',
+  update: 'U', disable: 'U', enable: 'U', grant: 'U', revoke: 'U',
+  delete: 'D',
+  login: 'E', logout: 'E', refresh: 'E', challenge: 'E', verify: 'E', 'step-up': 'E',
+};
+
+/** Purpose of use (HL7 v3 ActReason) that a role implies; a more particular one is said by the handler (break-glass). */
+const PURPOSE: readonly [Role, string][] = [
+  ['clinician', 'TREAT'],
+  ['integration', 'TREAT'],
+  ['compliance_officer', 'HCOMPL'],
+  ['admin', 'HSYSADMIN'],
+  ['records_officer', 'HOPERAT'],
+  ['staff', 'HOPERAT'],
+  ['proxy', 'FAMRQT'],
+  ['patient', 'PATRQT'],
+];
+
+/** FHIR AuditEvent.outcome: 0 success, 4 refused, 8 failed here. */
+const outcomeOf = (status: number): 0 | 4 | 8 => (status < 400 ? 0 : status < 500 ? 4 : 8);
+
+const purposeOf = (trail: Trail): string | undefined => PURPOSE.find(([role]) => trail.actor?.roles.has(role))?.[1];
+
+function byPatient(touches: readonly Touch[]): Map<string | null, Touch[]> {
+  const groups = new Map<string | null, Touch[]>();
+  for (const touch of touches) {
+    const group = groups.get(touch.patientId);
+    if (group) group.push(touch);
+    else groups.set(touch.patientId, [touch]);
+  }
+  return groups.size > 0 ? groups : new Map([[null, []]]);
+}
+
+const thing = ({ type, id, version, previousVersion }: Touch): object => ({
+  t: type, i: id, ...(version === undefined ? {} : { v: version }), ...(previousVersion === undefined ? {} : { p: previousVersion }),
+});
+
+/** Codes and ids only: whatever is not one of these shapes never gets into a leaf, which nobody can erase. */
+function line(event: object): string {
+  const text = canonicalize(event);
+  if (text === undefined) throw new Error('an event without a canonical form');
+  return text;
+}
+
+/**
+ * The events of one request: one for each patient whose data was touched (BALP), one without a patient when none was.
+ * `netDigest` commits to address and user agent; their values lie in an erasable table. Shapes: README of this module.
+ */
+export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDigest: string): AuditRow[] {
+  const action = trail.endpoint ? eventCode(trail.endpoint) : 'Request.refuse';
+  const actorId = trail.actor?.id ?? trail.accountId;
+  const sessionId = trail.actor?.sessionId ?? trail.sessionId;
+  const purpose = purposeOf(trail);
+  const succeeded = outcome.status < 400;
+  const common = {
+    act: trail.endpoint ? ACT[trail.endpoint.action] : 'E',
+    actor: actorId === null ? {} : { id: actorId, ...(trail.actor ? { roles: [...trail.actor.roles].sort() } : {}) },
+    http: { m: trail.method.slice(0, 16), ms: Math.round(performance.now() - trail.startedMs), route: trail.route, st: outcome.status },
+    net: { _sd: [netDigest] },
+    out: outcomeOf(outcome.status),
+    req: trail.requestId,
+    src: replica,
+    sub: action,
+    t: trail.receivedAt.toISOString(),
+    v: 1,
+    ...(outcome.code === null ? {} : { err: outcome.code }),
+    ...(purpose === undefined ? {} : { purp: purpose }),
+    ...(sessionId === null ? {} : { ses: sessionId }),
+    // What was asked for when it was refused: nothing was touched, but the attempt was on something.
+    ...(!succeeded && Object.keys(trail.params).length > 0 ? { ask: trail.params } : {}),
+  };
+  return [...byPatient(succeeded ? trail.touches : [])].map(([patientId, touches]) => {
+    const eventId = uuidv7();
+    const categories = [...new Set(touches.map((touch) => touch.category).filter((category) => category !== undefined))].sort();
+    const event = line({
+      ...common,
+      id: eventId,
+      ...(categories.length > 0 ? { cat: categories } : {}),
+      ...(patientId === null ? {} : { pat: patientId }),
+      ...(touches.length > 0 ? { res: touches.slice(0, MAX_THINGS).map(thing) } : {}),
+      ...(touches.length > MAX_THINGS ? { more: touches.length - MAX_THINGS } : {}),
+    });
+    return { eventId, event, occurred: trail.receivedAt, actor: actorId ?? '', subject: patientId, action, outcome: common.out, requestId: trail.requestId, sessionId };
+  });
+}
+
+/** The event of something that no request caused, such as an automatic logout. */
+export function systemEvent(fact: SystemFact, replica: string): AuditRow {
+  const eventId = uuidv7();
+  const event = line({
+    act: fact.act, actor: { id: fact.accountId }, err: fact.reason, id: eventId, out: 0, req: eventId, src: replica, sub: fact.code, t: fact.at.toISOString(), v: 1,
+    ...(fact.sessionId === null ? {} : { ses: fact.sessionId }),
+  });
+  return { eventId, event, occurred: fact.at, actor: fact.accountId, subject: null, action: fact.code, outcome: 0, requestId: eventId, sessionId: fact.sessionId };
+}

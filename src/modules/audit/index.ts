@@ -1,0 +1,3 @@
+export { AuditModule } from './audit.module.js';
+export { auditPolicy } from './audit.policy.js';
+export { Sequencer } from './sequencer.js';

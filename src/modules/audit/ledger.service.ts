@@ -1,0 +1,86 @@
+import { hostname } from 'node:os';
+import { Injectable } from '@nestjs/common';
+import { AuditSink, type Outcome, type SystemFact } from '../../platform/access/audit-sink.js';
+import type { Trail } from '../../platform/access/trail.js';
+import { Batcher } from '../../platform/batcher.js';
+import type { Db } from '../../platform/database/db.js';
+import { SystemPool } from '../../platform/database/system-pool.js';
+import { unavailable } from '../../platform/http/problem.js';
+import { Logger } from '../../platform/logging/logger.js';
+import { NetCommitments, type Commitment } from './commitment.js';
+import { eventsOf, systemEvent, type AuditRow } from './event.js';
+
+interface Submission {
+  rows: AuditRow[];
+  net: Commitment | null;
+}
+
+const SUBMIT = 'SELECT audit.submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)';
+
+function parametersOf(rows: AuditRow[], nets: Commitment[]): unknown[] {
+  return [
+    rows.map((row) => row.eventId),
+    rows.map((row) => row.event),
+    rows.map((row) => row.occurred),
+    rows.map((row) => row.actor),
+    rows.map((row) => row.subject),
+    rows.map((row) => row.action),
+    rows.map((row) => row.outcome),
+    rows.map((row) => row.requestId),
+    rows.map((row) => row.sessionId),
+    nets.map((net) => net.digest),
+    nets.map((net) => net.disclosure),
+    nets.map((net) => net.actor),
+  ];
+}
+
+/**
+ * Makes events durable. A write's event goes into the write's own transaction; all others in natural batches, so that one
+ * commit serves many requests. What cannot be stored in time is refused: the caller then answers 503 and nothing else.
+ */
+@Injectable()
+export class Ledger extends AuditSink {
+  /** Which process wrote it, for heartbeats and for reading two replicas' events apart. */
+  private readonly replica = `${hostname()}:${process.pid}`;
+  private readonly nets = new NetCommitments();
+  private readonly batcher: Batcher<Submission, void>;
+
+  constructor(
+    private readonly pool: SystemPool,
+    private readonly logger: Logger,
+  ) {
+    super();
+    // Two in flight keep the database busy while the next batch collects; 4,096 waiting is the pushback of comparable logs.
+    this.batcher = new Batcher((batch) => this.flush(batch), { maxBatch: 512, maxInFlight: 2, maxWaiting: 4_096, deadlineMs: 2_000 });
+  }
+
+  async within(db: Db, trail: Trail, outcome: Outcome): Promise<void> {
+    const net = this.nets.of(trail);
+    const rows = eventsOf(trail, outcome, this.replica, net.digest);
+    // Not noted as stored: the transaction may still roll back, and storing it again is harmless.
+    await db.query(SUBMIT, parametersOf(rows, net.stored ? [] : [net]), 'audit_submit');
+  }
+
+  async record(trail: Trail, outcome: Outcome): Promise<void> {
+    const net = this.nets.of(trail);
+    const rows = eventsOf(trail, outcome, this.replica, net.digest);
+    try {
+      await this.batcher.submit({ rows, net: net.stored ? null : net });
+    } catch (error) {
+      this.logger.error('an audit event could not be stored', error, { requestId: trail.requestId });
+      throw unavailable('audit.unavailable', 'The audit trail cannot be written right now, so nothing is answered. Try again shortly.');
+    }
+  }
+
+  async system(db: Pick<Db, 'query'>, fact: SystemFact): Promise<void> {
+    await db.query(SUBMIT, parametersOf([systemEvent(fact, this.replica)], []), 'audit_submit');
+  }
+
+  private async flush(batch: Submission[]): Promise<void[]> {
+    // Each digest once and in order: two batches that store the same ones must not wait for each other in a circle.
+    const nets = [...new Map(batch.flatMap(({ net }) => (net ? [[net.digest, net] as const] : []))).values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+    await this.pool.query(SUBMIT, parametersOf(batch.flatMap(({ rows }) => rows), nets), 'audit_submit');
+    for (const net of nets) net.stored = true;
+    return batch.map(() => undefined);
+  }
+}

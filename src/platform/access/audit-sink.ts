@@ -1,0 +1,36 @@
+import type { Db } from '../database/db.js';
+import type { Trail } from './trail.js';
+
+/** How a request ended, for its event. */
+export interface Outcome {
+  status: number;
+  /** Error code of a refusal; null for success. */
+  code: string | null;
+}
+
+/**
+ * Port to the audit ledger. Resolves when the event is durable; rejects when it cannot be made so in time (then nothing
+ * of the answer may leave).
+ */
+export abstract class AuditSink {
+  /** For a write: the event becomes part of its transaction. */
+  abstract within(db: Db, trail: Trail, outcome: Outcome): Promise<void>;
+  /** For everything else: durable on its own, committed together with other requests' events. */
+  abstract record(trail: Trail, outcome: Outcome): Promise<void>;
+  /** Something that happened without a request, such as an automatic logout. */
+  abstract system(db: Pick<Db, 'query'>, fact: SystemFact): Promise<void>;
+}
+
+export interface SystemFact {
+  /** Event code, `<Subject>.<action>`. */
+  code: string;
+  /** BALP action: Create, Read, Update, Delete, Execute. */
+  act: 'C' | 'R' | 'U' | 'D' | 'E';
+  /** Account that it is about. */
+  accountId: string;
+  sessionId: string | null;
+  reason: string;
+  at: Date;
+}
+
+export const auditUnavailable = 'audit.unavailable';

@@ -1,0 +1,102 @@
+import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { from, lastValueFrom, type Observable } from 'rxjs';
+import { Clock } from '../clock.js';
+import { Database, type OpenRead, type OpenWrite } from '../database/database.js';
+import { Events } from '../events/events.js';
+import { pageToJson, toJson, type Page } from '../http/presenter.js';
+import { AuditSink } from './audit-sink.js';
+import type { Ctx } from './context.js';
+import { endpointOf, type EndpointOptions } from './endpoint.js';
+import { trailOf, type Trail } from './trail.js';
+
+const isWrite = (endpoint: EndpointOptions, method: string): boolean => (endpoint.work ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write')) === 'write';
+
+/** What leaves the server, as text: only declared fields. Built before the event, so that nothing can fail after it. */
+function present(endpoint: EndpointOptions, result: unknown, request: FastifyRequest, reply: FastifyReply): unknown {
+  if (endpoint.produces) return result;
+  if (endpoint.response === null) return undefined;
+  void reply.header('content-type', 'application/json; charset=utf-8');
+  if (!endpoint.paged) return toJson(endpoint.response, result as object);
+  const page = result as Page<object>;
+  if (page.next !== null) {
+    const url = new URL(request.url, 'http://portal.invalid');
+    url.searchParams.set('cursor', page.next);
+    void reply.header('link', `<${url.pathname}${url.search}>; rel="next"`);
+  }
+  return pageToJson(endpoint.response, page);
+}
+
+/**
+ * One unit of work a request, outermost. Opens the transaction (writes) or a read context, lets the handler work, maps the
+ * answer, makes the audit event durable; only then does the answer go on. A write's event is in the write's transaction:
+ * a crash before COMMIT leaves neither, a crash after it leaves both.
+ */
+@Injectable()
+export class UnitOfWorkInterceptor implements NestInterceptor {
+  constructor(
+    private readonly database: Database,
+    private readonly sink: AuditSink,
+    private readonly events: Events,
+    private readonly clock: Clock,
+  ) {}
+
+  intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const endpoint = endpointOf(context.getHandler())!;
+    const reply = http.getResponse<FastifyReply>();
+    const work = () => lastValueFrom(next.handle(), { defaultValue: undefined }).then((result: unknown) => present(endpoint, result, request, reply));
+    const trail = trailOf(request);
+    return from(isWrite(endpoint, request.method) ? this.write(trail, reply, work) : this.read(trail, reply, work));
+  }
+
+  private async read(trail: Trail, reply: FastifyReply, work: () => Promise<unknown>): Promise<unknown> {
+    const db: OpenRead = this.database.openRead(trail.actor?.id ?? null);
+    this.begin(trail, db, []);
+    let body: unknown;
+    try {
+      body = await work();
+    } finally {
+      await db.release();
+    }
+    await this.sink.record(trail, { status: reply.statusCode, code: null });
+    trail.settled = true;
+    return body;
+  }
+
+  private async write(trail: Trail, reply: FastifyReply, work: () => Promise<unknown>): Promise<unknown> {
+    const db: OpenWrite = this.database.openWrite(trail.actor?.id ?? null);
+    const afterCommit: (() => void)[] = [];
+    this.begin(trail, db, afterCommit);
+    try {
+      const body = await work();
+      await this.sink.within(db, trail, { status: reply.statusCode, code: null });
+      await db.commit();
+      trail.settled = true;
+      for (const action of afterCommit) action();
+      return body;
+    } catch (error) {
+      await db.rollback();
+      // What was touched was not changed after all; the refusal's own event follows from the hook.
+      trail.touches.length = 0;
+      throw error;
+    } finally {
+      await db.release();
+    }
+  }
+
+  private begin(trail: Trail, db: OpenRead, afterCommit: (() => void)[]): void {
+    const { events } = this;
+    const ctx: Ctx = {
+      actor: trail.actor,
+      db,
+      requestId: trail.requestId,
+      now: this.clock.now(),
+      touch: (touch) => void trail.touches.push(touch),
+      emit: (event) => events.emit(ctx, event),
+      afterCommit: (action) => void afterCommit.push(action),
+    };
+    trail.ctx = ctx;
+  }
+}

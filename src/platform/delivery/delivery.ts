@@ -1,0 +1,11 @@
+/** A notice to one person. Says that there is something, never what: no clinical content leaves the portal. */
+export interface Mail {
+  to: string;
+  subject: string;
+  text: string;
+}
+
+/** Port for notices. Rejects when the message was not handed over, so that the outbox tries again. */
+export abstract class Delivery {
+  abstract mail(mail: Mail): Promise<void>;
+}

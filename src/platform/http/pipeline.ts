@@ -1,0 +1,154 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AuditSink } from '../access/audit-sink.js';
+import { attachTrail, trailOf, type Trail } from '../access/trail.js';
+import type { Clock } from '../clock.js';
+import type { Logger } from '../logging/logger.js';
+import { SECURITY_HEADERS } from './headers.js';
+import { checkJsonShape } from './json-limits.js';
+import { Problem, problemBody, unavailable } from './problem.js';
+import { toProblem } from './problem.filter.js';
+import { openRawTrail, openTrail } from './request-trail.js';
+
+const auditAway = (): Problem => unavailable('audit.unavailable', 'The audit trail cannot be written right now, so nothing is answered. Try again shortly.');
+
+/** What Node's HTTP parser refuses before there is a request, by error code. */
+const PARSER: Record<string, Problem> = {
+  HPE_HEADER_OVERFLOW: new Problem(431, 'http.headers-too-large', 'The headers are too large.'),
+  ERR_HTTP_REQUEST_TIMEOUT: new Problem(408, 'http.timeout', 'The request took too long to arrive.'),
+};
+const GARBAGE = new Problem(400, 'http.malformed-request', 'This is not a well-formed HTTP request.');
+
+/**
+ * The request's way in and out, outside Nest: opens the trail, and lets no byte of an answer leave before an event tells
+ * of it. What handlers answered is settled by then; here come all the answers that no guard or interceptor sees.
+ */
+export class RequestPipeline {
+  constructor(
+    private readonly sink: AuditSink,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    private readonly publicUrl: string,
+  ) {}
+
+  install(fastify: FastifyInstance): void {
+    fastify.addHook('onRequest', (request, reply, done) => {
+      attachTrail(request, openTrail(request, this.clock));
+      if (!request.headers.host) return done(new Problem(400, 'http.host-missing', 'The Host header is missing.'));
+      void reply;
+      done();
+    });
+    fastify.addHook('onSend', async (request, reply, payload) => this.send(request, reply, payload));
+    fastify.addHook('onRequestAbort', async (request) => this.aborted(trailOf(request)));
+    fastify.addHook('onResponse', async (request, reply) => this.log(trailOf(request), reply.statusCode));
+    this.installParsers(fastify);
+  }
+
+  /** Fastify's refusals before routing (bad percent-encoding, over-long parameters): no hook sees them. */
+  readonly frameworkError = (error: Error, request: FastifyRequest, reply: FastifyReply): void => {
+    const problem = toProblem(error);
+    const trail = openTrail(request, this.clock);
+    void this.settle(trail, problem.status, problem.code).then(
+      () => this.write(reply.raw, problem, trail),
+      () => this.write(reply.raw, auditAway(), trail),
+    );
+  };
+
+  /** Bytes that never became a request. There is no one to answer when the connection is just gone. */
+  readonly clientError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    const problem = PARSER[error.code ?? ''] ?? GARBAGE;
+    const trail = openRawTrail((socket as { remoteAddress?: string }).remoteAddress ?? '', this.clock);
+    void this.settle(trail, problem.status, problem.code).then(
+      () => this.end(socket, problem, trail),
+      () => this.end(socket, auditAway(), trail),
+    );
+  };
+
+  /** `Expect:` other than 100-continue. */
+  readonly expectation = (request: IncomingMessage, response: ServerResponse): void => {
+    const problem = new Problem(417, 'http.expectation', 'Only Expect: 100-continue is met.');
+    const trail = { ...openRawTrail(request.socket.remoteAddress ?? '', this.clock), method: request.method ?? '' };
+    void this.settle(trail, problem.status, problem.code).then(
+      () => this.write(response, problem, trail),
+      () => this.write(response, auditAway(), trail),
+    );
+  };
+
+  private async send(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
+    const trail = trailOf(request);
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) if (!reply.hasHeader(name)) void reply.header(name, value);
+    void reply.header('x-request-id', trail.requestId);
+    if (trail.settled || trail.endpoint?.unaudited || trail.code === 'audit.unavailable') return payload;
+    try {
+      await this.settle(trail, reply.statusCode, trail.code);
+      return payload;
+    } catch (error) {
+      this.logger.error('an answer was withheld: its event could not be stored', error, { requestId: trail.requestId });
+      const problem = auditAway();
+      trail.code = problem.code;
+      const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
+      for (const name of Object.keys(reply.getHeaders())) if (!(name in SECURITY_HEADERS) && name !== 'x-request-id') void reply.removeHeader(name);
+      void reply.status(503).headers({ 'retry-after': '2', 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) });
+      return body;
+    }
+  }
+
+  private async settle(trail: Trail, status: number, code: string | null): Promise<void> {
+    await this.sink.record(trail, { status, code });
+    trail.settled = true;
+  }
+
+  /** The client is gone; a handler may still be at work, and a write that commits leaves its own event. */
+  private async aborted(trail: Trail): Promise<void> {
+    try {
+      await this.settle(trail, 499, 'http.client-gone');
+    } catch (error) {
+      this.logger.error('the event of an aborted request could not be stored', error, { requestId: trail.requestId });
+    }
+  }
+
+  private log(trail: Trail, status: number): void {
+    const fields = { requestId: trail.requestId, method: trail.method, route: trail.route, status, ms: Math.round(performance.now() - trail.startedMs) };
+    this.logger.info('answered', trail.code ? { ...fields, code: trail.code } : fields);
+  }
+
+  private write(response: ServerResponse, problem: Problem, trail: Trail): void {
+    const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
+    if (response.headersSent || response.destroyed) return;
+    response.writeHead(problem.status, { ...SECURITY_HEADERS, 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body), 'x-request-id': trail.requestId, connection: 'close' });
+    response.end(body);
+    this.log({ ...trail, code: problem.code }, problem.status);
+  }
+
+  private end(socket: Duplex, problem: Problem, trail: Trail): void {
+    if (!socket.writable) return void socket.destroy();
+    const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
+    const headers = { ...SECURITY_HEADERS, 'content-type': 'application/problem+json', 'content-length': String(Buffer.byteLength(body)), 'x-request-id': trail.requestId, connection: 'close' };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines}\r\n${body}`);
+    this.log({ ...trail, code: problem.code }, problem.status);
+  }
+
+  /** JSON for all; other types only where the route declares that it consumes them, as an unread stream. No forms (CSRF). */
+  private installParsers(fastify: FastifyInstance): void {
+    const parse = fastify.getDefaultJsonParser('error', 'error');
+    fastify.removeAllContentTypeParsers();
+    fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+      try {
+        checkJsonShape(body as string);
+      } catch (error) {
+        return done(error as Error);
+      }
+      void parse(request, body as string, done);
+    });
+    fastify.addContentTypeParser('*', (request, payload, done) => {
+      const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+      const consumes = trailOf(request).endpoint?.consumes;
+      if (consumes?.includes(type)) return done(null, payload);
+      const wanted = consumes?.join(' or ') ?? 'application/json';
+      done(new Problem(415, 'http.media-type', `Send the body as ${wanted}.`));
+    });
+  }
+}

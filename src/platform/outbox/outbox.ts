@@ -1,0 +1,108 @@
+import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { Ctx } from '../access/context.js';
+import { after, Clock } from '../clock.js';
+import { Database } from '../database/database.js';
+import type { Db } from '../database/db.js';
+import { Vault } from '../database/vault.js';
+import { Delivery, type Mail } from '../delivery/delivery.js';
+import { Logger } from '../logging/logger.js';
+
+interface Job {
+  outbox_id: string;
+  payload: Buffer;
+  attempts: number;
+}
+
+const MAX_ATTEMPTS = 10;
+const IDLE_MS = 2_000;
+
+/** Waits between tries, in seconds: 10, 20, 40 … at most an hour. */
+const backOff = (attempts: number): number => Math.min(10 * 2 ** attempts, 3_600);
+
+/**
+ * Notices that leave only after their transaction committed, at least once. A job lies sealed in the database; any replica
+ * takes it (SKIP LOCKED). A crash between sending and noting it sends it twice, never not at all.
+ */
+@Injectable()
+export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private stopped = false;
+  private timer: NodeJS.Timeout | null = null;
+  private working: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly database: Database,
+    private readonly vault: Vault,
+    private readonly delivery: Delivery,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Puts a mail into the caller's transaction; it is sent soon after the commit. */
+  async mail(ctx: Pick<Ctx, 'db' | 'now' | 'afterCommit'>, mail: Mail): Promise<void> {
+    const id = uuidv7();
+    const payload = await this.vault.seal(ctx, 'outbox', placeOf(id), JSON.stringify(mail));
+    await ctx.db.query('INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)', [id, 'mail', payload, ctx.now]);
+    ctx.afterCommit(() => this.wake());
+  }
+
+  onApplicationBootstrap(): void {
+    this.wake();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    if (this.timer) clearTimeout(this.timer);
+    await this.working;
+  }
+
+  /** Sends what is due; resolves when nothing is left. */
+  drain(): Promise<void> {
+    this.working = this.working.then(async () => {
+      while (!this.stopped && (await this.sendOne()));
+    });
+    return this.working;
+  }
+
+  private wake(delayMs = 0): void {
+    if (this.stopped) return;
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.drain()
+        .catch((error: unknown) => this.logger.error('the outbox could not be worked', error))
+        .finally(() => this.wake(IDLE_MS));
+    }, delayMs);
+    this.timer.unref();
+  }
+
+  /** One job, in its own transaction: the row stays locked while it is sent. */
+  private async sendOne(): Promise<boolean> {
+    return this.database.write(null, async (db) => {
+      const now = this.clock.now();
+      const [job] = await db.query<Job>(
+        `SELECT outbox_id, payload, attempts FROM platform.outbox
+          WHERE next_at <= $1 AND done_at IS NULL AND failed_at IS NULL ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
+        [now],
+      );
+      if (!job) return false;
+      await this.send(db, job, now);
+      return true;
+    });
+  }
+
+  private async send(db: Db, job: Job, now: Date): Promise<void> {
+    try {
+      const text = await this.vault.open({ db }, placeOf(job.outbox_id), job.payload);
+      await this.delivery.mail(JSON.parse(text.toString()) as Mail);
+      await db.query('DELETE FROM platform.outbox WHERE outbox_id = $1', [job.outbox_id]);
+    } catch (error) {
+      this.logger.error('a notice was not delivered', error, { job: job.outbox_id, attempt: job.attempts + 1 });
+      const isLast = job.attempts + 1 >= MAX_ATTEMPTS;
+      await db.query('UPDATE platform.outbox SET attempts = attempts + 1, next_at = $2, failed_at = $3 WHERE outbox_id = $1', [
+        job.outbox_id, after(now, backOff(job.attempts)), isLast ? now : null,
+      ]);
+    }
+  }
+}
+
+const placeOf = (id: string) => ({ table: 'outbox', row: id, column: 'payload' });

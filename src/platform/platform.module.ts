@@ -1,0 +1,74 @@
+import { Global, Module, type DynamicModule, type OnApplicationShutdown, Injectable, Inject } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { DataSource } from 'typeorm';
+import { AbilityFactory, type PolicyOf } from './access/ability-factory.js';
+import { DeclaredRoutes } from './access/declared-routes.js';
+import { Clock, SystemClock } from './clock.js';
+import { CONFIG, type Config } from './config/config.js';
+import { FileKeyManagement, KeyRing, PasswordHasher } from './crypto/index.js';
+import { Database } from './database/database.js';
+import { SystemPool } from './database/system-pool.js';
+import { Vault } from './database/vault.js';
+import { Delivery } from './delivery/delivery.js';
+import { deliveryOf } from './delivery/mail.js';
+import { Events } from './events/events.js';
+import { Cursors } from './http/cursors.js';
+import { Logger } from './logging/logger.js';
+import { Outbox } from './outbox/outbox.js';
+
+/** What tests may replace. */
+export interface PlatformParts {
+  clock?: Clock;
+  logger?: Logger;
+  delivery?: Delivery;
+}
+
+export interface PlatformOptions {
+  config: Config;
+  parts: PlatformParts;
+  policies: readonly PolicyOf[];
+  dataSource: (database: Config['database']) => DataSource;
+}
+
+/** Closes what outlives requests, after the last of them was answered. */
+@Injectable()
+class Closing implements OnApplicationShutdown {
+  constructor(
+    @Inject(DataSource) private readonly source: DataSource,
+    private readonly system: SystemPool,
+    private readonly passwords: PasswordHasher,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.passwords.close();
+    await this.system.close();
+    if (this.source.isInitialized) await this.source.destroy();
+  }
+}
+
+/** Plumbing that every module may inject. Knows no medicine. */
+@Global()
+@Module({})
+export class PlatformModule {
+  static with({ config, parts, policies, dataSource }: PlatformOptions): DynamicModule {
+    const providers = [
+      { provide: CONFIG, useValue: config },
+      { provide: Clock, useValue: parts.clock ?? new SystemClock() },
+      { provide: Logger, useValue: parts.logger ?? Logger.to(config.logLevel) },
+      { provide: AbilityFactory, useValue: new AbilityFactory(policies) },
+      { provide: Events, useValue: new Events() },
+      { provide: KeyRing, useFactory: () => KeyRing.load(config.keyFile) },
+      { provide: DataSource, useFactory: () => dataSource(config.database).initialize() },
+      { provide: Database, useFactory: (source: DataSource) => new Database(source), inject: [DataSource] },
+      { provide: SystemPool, useFactory: () => new SystemPool(config.database.url, { max: 4, name: 'portico-system' }) },
+      { provide: Vault, useFactory: (ring: KeyRing) => new Vault(new FileKeyManagement(ring)), inject: [KeyRing] },
+      { provide: Cursors, useFactory: (ring: KeyRing) => new Cursors(ring), inject: [KeyRing] },
+      { provide: PasswordHasher, useFactory: (ring: KeyRing) => new PasswordHasher(ring, { cost: config.bcryptCost }), inject: [KeyRing] },
+      { provide: Delivery, useFactory: () => parts.delivery ?? deliveryOf(config) },
+      Outbox,
+      DeclaredRoutes,
+    ];
+    return { module: PlatformModule, imports: [DiscoveryModule], providers: [...providers, Closing], exports: providers };
+  }
+}
+

@@ -1,0 +1,29 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createApp, reloadTls } from './app.js';
+import type { Config } from './platform/config/config.js';
+
+/** Longest time that requests under way get to finish, in milliseconds, before the process stops all the same. */
+const DRAIN_MS = 10_000;
+
+/**
+ * Listens until SIGTERM or SIGINT; then no new connection is taken, requests under way are answered (their events stored),
+ * and connections to the database are closed. `stopped` runs last.
+ */
+export async function serve(config: Config, stopped: () => Promise<void> = () => Promise.resolve()): Promise<NestFastifyApplication> {
+  const app = await createApp(config);
+  await app.listen(config.http.port, config.http.host);
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(1), DRAIN_MS).unref();
+    void app
+      .close()
+      .then(stopped)
+      .then(() => process.exit(0), () => process.exit(1));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGHUP', () => reloadTls(app, config));
+  return app;
+}

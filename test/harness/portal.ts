@@ -1,0 +1,101 @@
+import { Writable } from 'node:stream';
+import type { AddressInfo } from 'node:net';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import pg from 'pg';
+import supertest from 'supertest';
+import { createApp } from '../../src/app.js';
+import { Clock } from '../../src/platform/clock.js';
+import { loadConfig, type Config } from '../../src/platform/config/config.js';
+import { Delivery, type Mail } from '../../src/platform/delivery/delivery.js';
+import { Logger } from '../../src/platform/logging/logger.js';
+import { Outbox } from '../../src/platform/outbox/outbox.js';
+import { cloneDatabase, testServer } from './database.js';
+
+/** Real time plus what a test has skipped. */
+export class MovableClock extends Clock {
+  private skippedMs = 0;
+
+  now(): Date {
+    return new Date(Date.now() + this.skippedMs);
+  }
+
+  forward(seconds: number): void {
+    this.skippedMs += seconds * 1000;
+  }
+}
+
+class CapturedDelivery extends Delivery {
+  readonly mails: Mail[] = [];
+
+  mail(mail: Mail): Promise<void> {
+    this.mails.push(mail);
+    return Promise.resolve();
+  }
+}
+
+export type LogLine = Record<string, unknown> & { msg: string };
+
+/** The log's lines, read back. */
+class LogLines extends Writable {
+  readonly lines: LogLine[] = [];
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    for (const line of chunk.toString().split('\n').filter(Boolean)) this.lines.push(JSON.parse(line) as LogLine);
+    done();
+  }
+}
+
+export interface Portal {
+  app: NestFastifyApplication;
+  config: Config;
+  url: string;
+  http: ReturnType<typeof supertest>;
+  clock: MovableClock;
+  /** Notices that were handed over; `await portal.delivered()` first. */
+  mails: Mail[];
+  delivered(): Promise<void>;
+  log: LogLine[];
+  /** The database as its superuser, for looking and for attacking. */
+  owner: pg.Client;
+  close(): Promise<void>;
+}
+
+export interface PortalOptions {
+  env?: Record<string, string>;
+  database?: Config['database'];
+}
+
+/** A whole portal on its own database: the real pipeline; only the clock, the log's stream and the delivery are replaced. */
+export async function startPortal(options: PortalOptions = {}): Promise<Portal> {
+  const database = options.database ?? (await cloneDatabase());
+  const config = loadConfig({
+    NODE_ENV: 'test',
+    PORT: '0',
+    PUBLIC_URL: 'https://portal.test',
+    DATABASE_URL: database.url,
+    DATABASE_SEQUENCER_URL: database.sequencerUrl,
+    DATABASE_AUDITOR_URL: database.auditorUrl,
+    KEY_FILE: testServer().keyFile,
+    BCRYPT_COST: '4',
+    LOG_LEVEL: 'info',
+    ...options.env,
+  });
+  const clock = new MovableClock();
+  const delivery = new CapturedDelivery();
+  const log = new LogLines();
+  const app = await createApp(config, { clock, delivery, logger: Logger.to(config.logLevel, log) });
+  await app.listen(0, '127.0.0.1');
+  const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
+  const owner = new pg.Client({ connectionString: database.ownerUrl });
+  // The server may be killed under us in resilience tests.
+  owner.on('error', () => undefined);
+  await owner.connect();
+  return {
+    app, config, url, http: supertest(url), clock, mails: delivery.mails, log: log.lines, owner,
+    delivered: () => app.get(Outbox).drain(),
+    close: async () => {
+      await app.close();
+      await owner.end();
+    },
+  };
+}
