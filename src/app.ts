@@ -6,6 +6,7 @@ import { AppModule, type AppParts } from './app.module.js';
 import { AuditSink } from './platform/access/audit-sink.js';
 import { Clock } from './platform/clock.js';
 import type { Config } from './platform/config/config.js';
+import { OpenApi, openApiOf } from './platform/docs/openapi.js';
 import { RequestPipeline } from './platform/http/pipeline.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { validationPipe } from './platform/http/validation.js';
@@ -16,28 +17,36 @@ function tlsOf(tls: NonNullable<Config['http']['tls']>) {
   return { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), minVersion: 'TLSv1.2' as const };
 }
 
+/** Against slow clients; a Host header is asked for by our own check, whose refusal is audited. */
+const SERVER_LIMITS = {
+  headersTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+  requireHostHeader: false,
+  maxHeaderSize: 16_384,
+};
+
 /**
  * The whole application, ready to listen: used by main, the tests and the export of the OpenAPI document, so that what is
  * tested is what runs. `parts` replaces the clock, the log's stream and the delivery of notices in tests.
  */
 export async function createApp(config: Config, parts: AppParts = {}): Promise<NestFastifyApplication> {
-  let pipeline: RequestPipeline | undefined;
+  const logger = parts.logger ?? Logger.to(config.logLevel);
+  // Fastify takes these handlers when it is made, before there is anything that they could use.
+  let pipeline: RequestPipeline;
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: config.http.bodyLimit,
     // A trickling body is only ended when both are set and connections are looked at often.
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false, maxHeaderSize: 16_384 },
-    ...(config.http.tls ? { https: { ...tlsOf(config.http.tls), headersTimeout: 10_000, connectionsCheckingInterval: 1_000, requireHostHeader: false, maxHeaderSize: 16_384 } } : {}),
+    ...(config.http.tls ? { https: { ...SERVER_LIMITS, ...tlsOf(config.http.tls) } } : { http: SERVER_LIMITS }),
     routerOptions: { maxParamLength: 100 },
     // A number or `true` would let clients forge their address: exact networks only.
     trustProxy: config.http.trustedProxies.length > 0 ? [...config.http.trustedProxies] : false,
     forceCloseConnections: 'idle',
-    frameworkErrors: (error, request, reply) => pipeline!.frameworkError(error, request as never, reply as never),
-    clientErrorHandler: (error, socket) => pipeline!.clientError(error, socket),
+    frameworkErrors: (error, request, reply) => pipeline.frameworkError(error, request as never, reply as never),
+    clientErrorHandler: (error, socket) => pipeline.clientError(error, socket),
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
-  const logger = parts.logger ?? Logger.to(config.logLevel);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config, { ...parts, logger }), adapter, {
     logger: logger.forNest(),
     abortOnError: false,
@@ -50,11 +59,13 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
   app.useGlobalFilters(new ProblemFilter(config.http.publicUrl, logger));
   app.useGlobalPipes(validationPipe());
   await app.init();
+  app.get(OpenApi).document = openApiOf(app, config);
   await adapter.getInstance().ready();
   return app;
 }
 
 /** Reads certificate and key again; connections that are open keep theirs. */
 export function reloadTls(app: NestFastifyApplication, config: Config): void {
-  if (config.http.tls) (app.getHttpServer() as unknown as import('node:https').Server).setSecureContext(tlsOf(config.http.tls));
+  if (config.http.tls)
+    (app.getHttpServer() as unknown as import('node:https').Server).setSecureContext(tlsOf(config.http.tls));
 }

@@ -9,7 +9,10 @@ const DRAIN_MS = 10_000;
  * Listens until SIGTERM or SIGINT; then no new connection is taken, requests under way are answered (their events stored),
  * and connections to the database are closed. `stopped` runs last.
  */
-export async function serve(config: Config, stopped: () => Promise<void> = () => Promise.resolve()): Promise<NestFastifyApplication> {
+export async function serve(
+  config: Config,
+  stopped: () => Promise<void> = () => Promise.resolve(),
+): Promise<NestFastifyApplication> {
   const app = await createApp(config);
   await app.listen(config.http.port, config.http.host);
   let stopping = false;
@@ -20,7 +23,10 @@ export async function serve(config: Config, stopped: () => Promise<void> = () =>
     void app
       .close()
       .then(stopped)
-      .then(() => process.exit(0), () => process.exit(1));
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -37,13 +37,16 @@ export class Batcher<In, Out> {
   }
 
   submit(item: In): Promise<Out> {
-    if (this.waiting.length >= this.options.maxWaiting) return Promise.reject(new BatcherFullError('too much is waiting'));
+    if (this.waiting.length >= this.options.maxWaiting)
+      return Promise.reject(new BatcherFullError('too much is waiting'));
     return new Promise<Out>((resolve, reject) => {
       const timer = setTimeout(() => reject(new BatcherLateError('not done in time')), this.options.deadlineMs);
-      const settle = <T>(then: (value: T) => void) => (value: T) => {
-        clearTimeout(timer);
-        then(value);
-      };
+      const settle =
+        <T>(then: (value: T) => void) =>
+        (value: T) => {
+          clearTimeout(timer);
+          then(value);
+        };
       this.waiting.push({ item, resolve: settle(resolve), reject: settle(reject) });
       this.schedule();
     });

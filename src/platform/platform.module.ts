@@ -60,15 +60,26 @@ export class PlatformModule {
       { provide: KeyRing, useFactory: () => KeyRing.load(config.keyFile) },
       { provide: DataSource, useFactory: () => dataSource(config.database).initialize() },
       { provide: Database, useFactory: (source: DataSource) => new Database(source), inject: [DataSource] },
-      { provide: SystemPool, useFactory: () => new SystemPool(config.database.url, { max: 4, name: 'portico-system' }) },
+      {
+        provide: SystemPool,
+        useFactory: () => new SystemPool(config.database.url, { max: 4, name: 'portico-system' }),
+      },
       { provide: Vault, useFactory: (ring: KeyRing) => new Vault(new FileKeyManagement(ring)), inject: [KeyRing] },
       { provide: Cursors, useFactory: (ring: KeyRing) => new Cursors(ring), inject: [KeyRing] },
-      { provide: PasswordHasher, useFactory: (ring: KeyRing) => new PasswordHasher(ring, { cost: config.bcryptCost }), inject: [KeyRing] },
+      {
+        provide: PasswordHasher,
+        useFactory: (ring: KeyRing) => new PasswordHasher(ring, { cost: config.bcryptCost }),
+        inject: [KeyRing],
+      },
       { provide: Delivery, useFactory: () => parts.delivery ?? deliveryOf(config) },
       Outbox,
       DeclaredRoutes,
     ];
-    return { module: PlatformModule, imports: [DiscoveryModule], providers: [...providers, Closing], exports: providers };
+    return {
+      module: PlatformModule,
+      imports: [DiscoveryModule],
+      providers: [...providers, Closing],
+      exports: providers,
+    };
   }
 }
-

@@ -34,15 +34,31 @@ function rootOfPeaks(size: number, peaks: Buffer[]): Buffer {
  * to what stands beside it, each subject's counter counts, and the tree's head is the tree of the leaves.
  */
 export async function checkLedger(portal: Portal): Promise<{ answers: number; entries: number }> {
-  const answered = new Set(portal.log.filter((line) => line.msg === 'answered' && line.route !== '/health/live').map((line) => line.requestId as string));
-  const { rows: stored } = await portal.owner.query<{ request_id: string }>('SELECT request_id FROM audit.inbox UNION SELECT request_id FROM audit.entry');
+  const answered = new Set(
+    portal.log
+      .filter((line) => line.msg === 'answered' && line.route !== '/health/live')
+      .map((line) => line.requestId as string),
+  );
+  const { rows: stored } = await portal.owner.query<{ request_id: string }>(
+    'SELECT request_id FROM audit.inbox UNION SELECT request_id FROM audit.entry',
+  );
   const told = new Set(stored.map((row) => row.request_id));
-  const untold = portal.log.filter((line) => line.msg === 'answered' && answered.has(line.requestId as string) && !told.has(line.requestId as string) && line.code !== 'audit.unavailable');
+  const untold = portal.log.filter(
+    (line) =>
+      line.msg === 'answered' &&
+      answered.has(line.requestId as string) &&
+      !told.has(line.requestId as string) &&
+      line.code !== 'audit.unavailable',
+  );
   expect(untold).toEqual([]);
 
   await portal.owner.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  const { rows: entries } = await portal.owner.query<Entry>('SELECT idx, leaf, leaf_hash, subject, request_id FROM audit.entry ORDER BY idx');
-  const { rows: heads } = await portal.owner.query<{ size: string; peaks: Buffer[] }>('SELECT size, peaks FROM audit.head');
+  const { rows: entries } = await portal.owner.query<Entry>(
+    'SELECT idx, leaf, leaf_hash, subject, request_id FROM audit.entry ORDER BY idx',
+  );
+  const { rows: heads } = await portal.owner.query<{ size: string; peaks: Buffer[] }>(
+    'SELECT size, peaks FROM audit.head',
+  );
   await portal.owner.query('COMMIT');
   const counters = new Map<string, number>();
   entries.forEach((entry, index) => {

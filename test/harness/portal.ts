@@ -91,7 +91,14 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
   owner.on('error', () => undefined);
   await owner.connect();
   return {
-    app, config, url, http: supertest(url), clock, mails: delivery.mails, log: log.lines, owner,
+    app,
+    config,
+    url,
+    http: supertest(url),
+    clock,
+    mails: delivery.mails,
+    log: log.lines,
+    owner,
     delivered: () => app.get(Outbox).drain(),
     close: async () => {
       await app.close();

@@ -10,7 +10,13 @@ export class AuditController {
   constructor(private readonly events: EventsService) {}
 
   @Get()
-  @Endpoint({ action: 'list', subject: 'Event', summary: 'Search the audit trail, newest first', response: EventView, paged: true })
+  @Endpoint({
+    action: 'list',
+    subject: 'Event',
+    summary: 'Search the audit trail, newest first',
+    response: EventView,
+    paged: true,
+  })
   list(@ReqCtx() ctx: SignedIn, @Query() query: EventsQuery): Promise<Page<EventView>> {
     return this.events.list(ctx, query);
   }

@@ -8,7 +8,12 @@ export class EventsQuery extends PageQuery {
   @Uuid({ optional: true, description: 'Patient whose data was touched.' })
   patientId?: string;
 
-  @Text({ optional: true, max: 60, pattern: /^[A-Za-z]+(\.[a-z-]+)?$/, description: 'Event code such as `Record.read`; see the list of audit codes.' })
+  @Text({
+    optional: true,
+    max: 60,
+    pattern: /^[A-Za-z]+(\.[a-z-]+)?$/,
+    description: 'Event code such as `Record.read`; see the list of audit codes.',
+  })
   action?: string;
 
   @OneOf(['success', 'refused', 'failed'], { optional: true, description: 'How it ended.' })

@@ -15,7 +15,9 @@ export interface Commitment {
 const SALT_BYTES = 16;
 
 export function commit(name: string, value: unknown): Pick<Commitment, 'digest' | 'disclosure'> {
-  const disclosure = Buffer.from(JSON.stringify([randomBytes(SALT_BYTES).toString('base64url'), name, value])).toString('base64url');
+  const disclosure = Buffer.from(JSON.stringify([randomBytes(SALT_BYTES).toString('base64url'), name, value])).toString(
+    'base64url',
+  );
   return { disclosure, digest: createHash('sha256').update(disclosure, 'ascii').digest('base64url') };
 }
 
@@ -31,7 +33,11 @@ export class NetCommitments {
     const key = `${session}\n${trail.peer}\n${trail.userAgent}`;
     let commitment = this.known.get(key);
     if (!commitment) {
-      commitment = { ...commit('net', { ip: trail.peer, ua: trail.userAgent }), actor: trail.actor?.id ?? '', stored: false };
+      commitment = {
+        ...commit('net', { ip: trail.peer, ua: trail.userAgent }),
+        actor: trail.actor?.id ?? '',
+        stored: false,
+      };
       this.known.set(key, commitment);
     }
     return commitment;

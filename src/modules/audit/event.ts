@@ -24,11 +24,27 @@ const MAX_THINGS = 400;
 
 /** FHIR AuditEvent.action (C, R, U, D, E) of each action; a search is E, as BALP has it. */
 const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
-  read: 'R', list: 'E', search: 'E', check: 'E',
-  create: 'C', import: 'C', invite: 'C', enrol: 'C', activate: 'C',
-  update: 'U', disable: 'U', enable: 'U', grant: 'U', revoke: 'U',
+  read: 'R',
+  list: 'E',
+  search: 'E',
+  check: 'E',
+  create: 'C',
+  import: 'C',
+  invite: 'C',
+  enrol: 'C',
+  activate: 'C',
+  update: 'U',
+  disable: 'U',
+  enable: 'U',
+  grant: 'U',
+  revoke: 'U',
   delete: 'D',
-  login: 'E', logout: 'E', refresh: 'E', challenge: 'E', verify: 'E', 'step-up': 'E',
+  login: 'E',
+  logout: 'E',
+  refresh: 'E',
+  challenge: 'E',
+  verify: 'E',
+  'step-up': 'E',
 };
 
 /** Purpose of use (HL7 v3 ActReason) that a role implies; a more particular one is said by the handler (break-glass). */
@@ -59,7 +75,10 @@ function byPatient(touches: readonly Touch[]): Map<string | null, Touch[]> {
 }
 
 const thing = ({ type, id, version, previousVersion }: Touch): object => ({
-  t: type, i: id, ...(version === undefined ? {} : { v: version }), ...(previousVersion === undefined ? {} : { p: previousVersion }),
+  t: type,
+  i: id,
+  ...(version === undefined ? {} : { v: version }),
+  ...(previousVersion === undefined ? {} : { p: previousVersion }),
 });
 
 /** Codes and ids only: whatever is not one of these shapes never gets into a leaf, which nobody can erase. */
@@ -82,7 +101,12 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
   const common = {
     act: trail.endpoint ? ACT[trail.endpoint.action] : 'E',
     actor: actorId === null ? {} : { id: actorId, ...(trail.actor ? { roles: [...trail.actor.roles].sort() } : {}) },
-    http: { m: trail.method.slice(0, 16), ms: Math.round(performance.now() - trail.startedMs), route: trail.route, st: outcome.status },
+    http: {
+      m: trail.method.slice(0, 16),
+      ms: Math.round(performance.now() - trail.startedMs),
+      route: trail.route,
+      st: outcome.status,
+    },
     net: { _sd: [netDigest] },
     out: outcomeOf(outcome.status),
     req: trail.requestId,
@@ -98,7 +122,9 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
   };
   return [...byPatient(succeeded ? trail.touches : [])].map(([patientId, touches]) => {
     const eventId = uuidv7();
-    const categories = [...new Set(touches.map((touch) => touch.category).filter((category) => category !== undefined))].sort();
+    const categories = [
+      ...new Set(touches.map((touch) => touch.category).filter((category) => category !== undefined)),
+    ].sort();
     const event = line({
       ...common,
       id: eventId,
@@ -107,7 +133,17 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
       ...(touches.length > 0 ? { res: touches.slice(0, MAX_THINGS).map(thing) } : {}),
       ...(touches.length > MAX_THINGS ? { more: touches.length - MAX_THINGS } : {}),
     });
-    return { eventId, event, occurred: trail.receivedAt, actor: actorId ?? '', subject: patientId, action, outcome: common.out, requestId: trail.requestId, sessionId };
+    return {
+      eventId,
+      event,
+      occurred: trail.receivedAt,
+      actor: actorId ?? '',
+      subject: patientId,
+      action,
+      outcome: common.out,
+      requestId: trail.requestId,
+      sessionId,
+    };
   });
 }
 
@@ -115,8 +151,27 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
 export function systemEvent(fact: SystemFact, replica: string): AuditRow {
   const eventId = uuidv7();
   const event = line({
-    act: fact.act, actor: { id: fact.accountId }, err: fact.reason, id: eventId, out: 0, req: eventId, src: replica, sub: fact.code, t: fact.at.toISOString(), v: 1,
+    act: fact.act,
+    actor: { id: fact.accountId },
+    err: fact.reason,
+    id: eventId,
+    out: 0,
+    req: eventId,
+    src: replica,
+    sub: fact.code,
+    t: fact.at.toISOString(),
+    v: 1,
     ...(fact.sessionId === null ? {} : { ses: fact.sessionId }),
   });
-  return { eventId, event, occurred: fact.at, actor: fact.accountId, subject: null, action: fact.code, outcome: 0, requestId: eventId, sessionId: fact.sessionId };
+  return {
+    eventId,
+    event,
+    occurred: fact.at,
+    actor: fact.accountId,
+    subject: null,
+    action: fact.code,
+    outcome: 0,
+    requestId: eventId,
+    sessionId: fact.sessionId,
+  };
 }

@@ -21,7 +21,10 @@ function conditions(query: EventsQuery, params: Params): string[] {
   const found: string[] = [];
   if (query.actorId) found.push(`e.actor = ${add(query.actorId)}`);
   if (query.patientId) found.push(`e.subject = ${add(query.patientId)}`);
-  if (query.action) found.push(query.action.includes('.') ? `e.action = ${add(query.action)}` : `e.action LIKE ${add(`${query.action}.%`)}`);
+  if (query.action)
+    found.push(
+      query.action.includes('.') ? `e.action = ${add(query.action)}` : `e.action LIKE ${add(`${query.action}.%`)}`,
+    );
   if (query.outcome) found.push(`e.outcome = ${add(OUTCOMES[query.outcome])}`);
   if (query.from) found.push(`e.occurred >= ${add(query.from)}`);
   if (query.to) found.push(`e.occurred < ${add(query.to)}`);
@@ -36,7 +39,11 @@ export class EventsRepository implements OnApplicationShutdown {
   private readonly pool: SystemPool;
 
   constructor(@Inject(CONFIG) config: Config) {
-    this.pool = new SystemPool(config.database.auditorUrl, { max: 3, name: 'portico-auditor', statementTimeoutMs: 30_000 });
+    this.pool = new SystemPool(config.database.auditorUrl, {
+      max: 3,
+      name: 'portico-auditor',
+      statementTimeoutMs: 30_000,
+    });
   }
 
   onApplicationShutdown(): Promise<void> {

@@ -9,8 +9,19 @@ import { EventsRepository, type EntryRow } from './events.repository.js';
 interface Leaf {
   i: number;
   e: {
-    id: string; t: string; sub: string; out: number; req: string; actor: { id?: string; roles?: string[] };
-    http?: { st: number; route: string }; err?: string; pat?: string; cat?: string[]; purp?: string; ses?: string; ask?: object;
+    id: string;
+    t: string;
+    sub: string;
+    out: number;
+    req: string;
+    actor: { id?: string; roles?: string[] };
+    http?: { st: number; route: string };
+    err?: string;
+    pat?: string;
+    cat?: string[];
+    purp?: string;
+    ses?: string;
+    ask?: object;
     res?: { t: string; i: string; v?: number; p?: number }[];
   };
 }
@@ -19,17 +30,34 @@ const OUTCOME: Record<number, string> = { 0: 'success', 4: 'refused', 8: 'failed
 
 function netOf(disclosure: string | null): { ip: string | null; ua: string | null } {
   if (disclosure === null) return { ip: null, ua: null };
-  return (JSON.parse(Buffer.from(disclosure, 'base64url').toString()) as [string, string, { ip: string; ua: string }])[2];
+  return (
+    JSON.parse(Buffer.from(disclosure, 'base64url').toString()) as [string, string, { ip: string; ua: string }]
+  )[2];
 }
 
 function viewOf(row: EntryRow): EventView {
   const { e, i } = JSON.parse(row.leaf) as Leaf;
   const net = netOf(row.disclosure);
   return {
-    seq: i, eventId: e.id, at: e.t, action: e.sub, outcome: OUTCOME[e.out]!, status: e.http?.st ?? null, code: e.err ?? null,
-    actorId: e.actor.id ?? null, roles: e.actor.roles ?? [], patientId: e.pat ?? null, categories: e.cat ?? [],
+    seq: i,
+    eventId: e.id,
+    at: e.t,
+    action: e.sub,
+    outcome: OUTCOME[e.out]!,
+    status: e.http?.st ?? null,
+    code: e.err ?? null,
+    actorId: e.actor.id ?? null,
+    roles: e.actor.roles ?? [],
+    patientId: e.pat ?? null,
+    categories: e.cat ?? [],
     touched: (e.res ?? []).map(({ t, i: id, v, p }) => ({ type: t, id, version: v, previousVersion: p })),
-    purpose: e.purp ?? null, sessionId: e.ses ?? null, requestId: e.req, route: e.http?.route ?? null, address: net.ip, userAgent: net.ua, asked: e.ask ?? {},
+    purpose: e.purp ?? null,
+    sessionId: e.ses ?? null,
+    requestId: e.req,
+    route: e.http?.route ?? null,
+    address: net.ip,
+    userAgent: net.ua,
+    asked: e.ask ?? {},
   };
 }
 

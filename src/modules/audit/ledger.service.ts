@@ -51,7 +51,12 @@ export class Ledger extends AuditSink {
   ) {
     super();
     // Two in flight keep the database busy while the next batch collects; 4,096 waiting is the pushback of comparable logs.
-    this.batcher = new Batcher((batch) => this.flush(batch), { maxBatch: 512, maxInFlight: 2, maxWaiting: 4_096, deadlineMs: 2_000 });
+    this.batcher = new Batcher((batch) => this.flush(batch), {
+      maxBatch: 512,
+      maxInFlight: 2,
+      maxWaiting: 4_096,
+      deadlineMs: 2_000,
+    });
   }
 
   async within(db: Db, trail: Trail, outcome: Outcome): Promise<void> {
@@ -68,7 +73,10 @@ export class Ledger extends AuditSink {
       await this.batcher.submit({ rows, net: net.stored ? null : net });
     } catch (error) {
       this.logger.error('an audit event could not be stored', error, { requestId: trail.requestId });
-      throw unavailable('audit.unavailable', 'The audit trail cannot be written right now, so nothing is answered. Try again shortly.');
+      throw unavailable(
+        'audit.unavailable',
+        'The audit trail cannot be written right now, so nothing is answered. Try again shortly.',
+      );
     }
   }
 
@@ -78,8 +86,17 @@ export class Ledger extends AuditSink {
 
   private async flush(batch: Submission[]): Promise<void[]> {
     // Each digest once and in order: two batches that store the same ones must not wait for each other in a circle.
-    const nets = [...new Map(batch.flatMap(({ net }) => (net ? [[net.digest, net] as const] : []))).values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
-    await this.pool.query(SUBMIT, parametersOf(batch.flatMap(({ rows }) => rows), nets), 'audit_submit');
+    const nets = [...new Map(batch.flatMap(({ net }) => (net ? [[net.digest, net] as const] : []))).values()].sort(
+      (a, b) => (a.digest < b.digest ? -1 : 1),
+    );
+    await this.pool.query(
+      SUBMIT,
+      parametersOf(
+        batch.flatMap(({ rows }) => rows),
+        nets,
+      ),
+      'audit_submit',
+    );
     for (const net of nets) net.stored = true;
     return batch.map(() => undefined);
   }

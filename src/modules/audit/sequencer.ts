@@ -22,7 +22,11 @@ export class Sequencer implements OnApplicationBootstrap, BeforeApplicationShutd
     @Inject(CONFIG) config: Config,
     private readonly logger: Logger,
   ) {
-    this.pool = new SystemPool(config.database.sequencerUrl, { max: 1, name: 'portico-sequencer', statementTimeoutMs: 10_000 });
+    this.pool = new SystemPool(config.database.sequencerUrl, {
+      max: 1,
+      name: 'portico-sequencer',
+      statementTimeoutMs: 10_000,
+    });
   }
 
   onApplicationBootstrap(): void {
@@ -34,13 +38,15 @@ export class Sequencer implements OnApplicationBootstrap, BeforeApplicationShutd
     this.stopped = true;
     if (this.timer) clearTimeout(this.timer);
     await this.working;
-    await this.sequence().catch((error: unknown) => this.logger.error('the last events were left to the next sequencer', error));
+    await this.sequence().catch((error: unknown) =>
+      this.logger.error('the last events were left to the next sequencer', error),
+    );
     await this.pool.close();
   }
 
   /** Empties the inbox as it stands now; resolves with the number of events placed. */
   async sequence(): Promise<number> {
-    for (let placed = 0; ; ) {
+    for (let placed = 0; ;) {
       const [row] = await this.pool.query<{ n: string }>('SELECT n FROM audit.sequence($1)', [AT_ONCE], 'sequence');
       placed += Number(row?.n ?? 0);
       if (Number(row?.n ?? 0) < AT_ONCE) return placed;

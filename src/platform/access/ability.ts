@@ -10,12 +10,19 @@ export type Conditions<S extends SubjectName> = { [K in keyof Subjects[S]]?: Fie
 /** Why a rule is refused when the policy is built, never later. */
 export class PolicyError extends Error {}
 
+const OPERATORS = new Set(['$eq', '$in']);
+
 function checkConditions(subject: SubjectName, conditions: object): void {
   const entries = Object.entries(conditions) as [string, unknown][];
-  if (entries.length === 0) throw new PolicyError(`${subject}: {} would allow everything; leave the condition out to mean that`);
+  if (entries.length === 0) {
+    throw new PolicyError(`${subject}: {} would allow everything; leave the condition out to mean that`);
+  }
   for (const [field, value] of entries) {
-    const values = typeof value === 'object' && value !== null ? Object.values(value) : [value];
-    if (values.length === 0 || values.some((one) => one === undefined || one === null)) {
+    const isPlain = typeof value !== 'object' || value === null;
+    const unknown = isPlain ? undefined : Object.keys(value).find((operator) => !OPERATORS.has(operator));
+    if (unknown !== undefined) throw new PolicyError(`${subject}.${field}: ${unknown} has no translation to SQL`);
+    const values = isPlain ? [value] : Object.values(value).flat();
+    if (isPlain ? value == null : Object.keys(value).length === 0 || values.some((one) => one == null)) {
       throw new PolicyError(`${subject}.${field}: a condition without a value matches more than was meant`);
     }
   }
@@ -37,14 +44,20 @@ export class Policy {
     return this.add(this.forbidden, true, action, subject, conditions);
   }
 
-  private add(to: Rule[], inverted: boolean, action: Action | Action[], subject: SubjectName, conditions: object[]): this {
+  private add(
+    to: Rule[],
+    inverted: boolean,
+    action: Action | Action[],
+    subject: SubjectName,
+    conditions: object[],
+  ): this {
     if ((subject as string) === 'all' || [action].flat().some((one) => (one as string) === 'manage')) {
       throw new PolicyError('nobody may manage all');
     }
     if (conditions.length > 1) throw new PolicyError(`${subject}: one condition a rule`);
     const [condition] = conditions;
     if (conditions.length === 1) checkConditions(subject, condition as object);
-    to.push({ action, subject, inverted, ...(condition ? { conditions: condition as Rule['conditions'] } : {}) });
+    to.push({ action, subject, inverted, ...(condition ? { conditions: condition } : {}) });
     return this;
   }
 
@@ -56,5 +69,5 @@ export class Policy {
 /** May the holder of `ability` do this to this very thing? Never call `ability.can` with a bare subject name for an instance. */
 export function may<S extends SubjectName>(ability: Ability, action: Action, subject: S, thing: Subjects[S]): boolean {
   // A copy, because CASL tags the object that it is given.
-  return ability.can(action, tagged(subject, { ...thing }) as never);
+  return ability.can(action, tagged(subject, { ...thing }));
 }

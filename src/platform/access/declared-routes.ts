@@ -44,7 +44,8 @@ export class DeclaredRoutes implements OnModuleInit {
         }
       }
     }
-    if (undeclared.length > 0) throw new Error(`routes without @Endpoint, which nobody may serve: ${undeclared.join(', ')}`);
+    if (undeclared.length > 0)
+      throw new Error(`routes without @Endpoint, which nobody may serve: ${undeclared.join(', ')}`);
   }
 
   list(): readonly DeclaredRoute[] {

@@ -29,7 +29,12 @@ export class DoorGuard implements CanActivate {
     }
     if (endpoint.stepUpSeconds !== undefined) {
       const age = (this.clock.now().getTime() - actor.assurance.authTime.getTime()) / 1000;
-      if (age > endpoint.stepUpSeconds) throw new Problem(403, 'auth.step-up-required', 'Confirm with your second factor at POST /v1/auth/step-up, then try again.');
+      if (age > endpoint.stepUpSeconds)
+        throw new Problem(
+          403,
+          'auth.step-up-required',
+          'Confirm with your second factor at POST /v1/auth/step-up, then try again.',
+        );
     }
     if (!actor.ability.can(endpoint.action, endpoint.subject)) {
       throw new Problem(403, 'access.forbidden', 'Your role does not allow this.');

@@ -1,5 +1,18 @@
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiConsumes,
+  ApiExtraModels,
+  ApiHeader,
+  ApiOperation,
+  ApiProduces,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
+import { ProblemView } from '../http/problem.view.js';
 import type { Action, SubjectName } from './vocabulary.js';
 
 export interface EndpointOptions {
@@ -42,8 +55,60 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   return applyDecorators(
     SetMetadata(ENDPOINT, options),
     RouteConfig({ endpoint: options }),
-    HttpCode(options.status ?? (options.response === null && !options.produces ? 204 : 200)),
+    HttpCode(statusOf(options)),
+    ...documentation(options),
   );
+}
+
+const statusOf = (options: EndpointOptions): number =>
+  options.status ?? (options.response === null && !options.produces ? 204 : 200);
+
+function answerOf(options: EndpointOptions): MethodDecorator[] {
+  const status = statusOf(options);
+  const description = options.summary;
+  if (options.produces) return [ApiProduces(options.produces), ApiResponse({ status, description })];
+  if (options.response === null) return [ApiResponse({ status, description })];
+  if (!options.paged) return [ApiResponse({ status, description, type: options.response })];
+  const page = {
+    type: 'object' as const,
+    required: ['items', 'next'],
+    properties: {
+      items: { type: 'array' as const, items: { $ref: getSchemaPath(options.response) } },
+      next: { type: 'string' as const, nullable: true, description: 'Cursor of the next page; null on the last.' },
+    },
+  };
+  return [ApiExtraModels(options.response), ApiResponse({ status, description, schema: page })];
+}
+
+function documentation(options: EndpointOptions): MethodDecorator[] {
+  const isPublic = options.access === 'public';
+  return [
+    ApiOperation({ summary: options.summary }),
+    ApiTags(options.subject),
+    ...answerOf(options),
+    ApiResponse({
+      status: 'default',
+      description: 'A problem (RFC 9457).',
+      content: { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemView) } } },
+    }),
+    ApiExtraModels(ProblemView),
+    ...(isPublic ? [] : [ApiBearerAuth()]),
+    ...(options.conditional
+      ? [ApiHeader({ name: 'If-Match', required: true, description: 'ETag of the version that is changed.' })]
+      : []),
+    ...(options.creates
+      ? [
+          ApiHeader({
+            name: 'Idempotency-Key',
+            required: false,
+            description: 'The same key within 24 h answers what the first call answered.',
+          }),
+        ]
+      : []),
+    ...(options.consumes
+      ? [ApiConsumes(...options.consumes), ApiBody({ required: true, schema: { type: 'object' } })]
+      : []),
+  ];
 }
 
 export function endpointOf(handler: object): EndpointOptions | undefined {

@@ -10,7 +10,8 @@ import type { Ctx } from './context.js';
 import { endpointOf, type EndpointOptions } from './endpoint.js';
 import { trailOf, type Trail } from './trail.js';
 
-const isWrite = (endpoint: EndpointOptions, method: string): boolean => (endpoint.work ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write')) === 'write';
+const isWrite = (endpoint: EndpointOptions, method: string): boolean =>
+  (endpoint.work ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write')) === 'write';
 
 /** What leaves the server, as text: only declared fields. Built before the event, so that nothing can fail after it. */
 function present(endpoint: EndpointOptions, result: unknown, request: FastifyRequest, reply: FastifyReply): unknown {
@@ -46,7 +47,10 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     const request = http.getRequest<FastifyRequest>();
     const endpoint = endpointOf(context.getHandler())!;
     const reply = http.getResponse<FastifyReply>();
-    const work = () => lastValueFrom(next.handle(), { defaultValue: undefined }).then((result: unknown) => present(endpoint, result, request, reply));
+    const work = () =>
+      lastValueFrom(next.handle(), { defaultValue: undefined }).then((result: unknown) =>
+        present(endpoint, result, request, reply),
+      );
     const trail = trailOf(request);
     return from(isWrite(endpoint, request.method) ? this.write(trail, reply, work) : this.read(trail, reply, work));
   }

@@ -30,24 +30,58 @@ const minutes = (value: number, desc: string) => num({ default: value, desc: `${
 
 /** Every setting: its name, default and meaning. `.env.example` is made from this table. */
 export const settings = {
-  NODE_ENV: str({ choices: ['development', 'test', 'production'], default: 'development', desc: 'production refuses placeholder secrets and plain HTTP on a public interface' }),
+  NODE_ENV: str({
+    choices: ['development', 'test', 'production'],
+    default: 'development',
+    desc: 'production refuses placeholder secrets and plain HTTP on a public interface',
+  }),
   HOST: str({ default: '127.0.0.1', desc: 'address to listen on' }),
   PORT: num({ default: 3000, desc: 'port to listen on; 0 takes a free one' }),
-  PUBLIC_URL: str({ default: '', desc: 'address that browsers use, such as https://portal.hospital.example; issuer of the tokens. Default: what HOST and PORT say' }),
+  PUBLIC_URL: str({
+    default: '',
+    desc: 'address that browsers use, such as https://portal.hospital.example; issuer of the tokens. Default: what HOST and PORT say',
+  }),
   TLS_CERT_FILE: str({ default: '', desc: 'PEM certificate chain; read again on SIGHUP' }),
   TLS_KEY_FILE: str({ default: '', desc: 'PEM private key of the certificate' }),
-  TLS_TERMINATED_BY_PROXY: bool({ default: false, desc: 'true: a proxy in front speaks HTTPS, so that plain HTTP is served on purpose' }),
-  TRUSTED_PROXIES: cidrs({ default: [], desc: 'comma-separated CIDRs of the proxies whose X-Forwarded-For is believed; nobody by default' }),
-  DATABASE_URL: postgresUrl({ default: '', desc: 'PostgreSQL 15 or later, as the role of the server. `demo` without it runs an embedded server; with it, it must be a role that may create roles and schemas' }),
-  DATABASE_SEQUENCER_URL: postgresUrl({ default: '', desc: 'the same database, as the role that puts audit events in order' }),
-  DATABASE_AUDITOR_URL: postgresUrl({ default: '', desc: 'the same database, as the role that reads the audit trail for the compliance officer' }),
-  DATABASE_OWNER_URL: postgresUrl({ default: '', desc: 'the same database, as the owner: only for `migrate`, never for the server' }),
+  TLS_TERMINATED_BY_PROXY: bool({
+    default: false,
+    desc: 'true: a proxy in front speaks HTTPS, so that plain HTTP is served on purpose',
+  }),
+  TRUSTED_PROXIES: cidrs({
+    default: [],
+    desc: 'comma-separated CIDRs of the proxies whose X-Forwarded-For is believed; nobody by default',
+  }),
+  DATABASE_URL: postgresUrl({
+    default: '',
+    desc: 'PostgreSQL 15 or later, as the role of the server. `demo` without it runs an embedded server; with it, it must be a role that may create roles and schemas',
+  }),
+  DATABASE_SEQUENCER_URL: postgresUrl({
+    default: '',
+    desc: 'the same database, as the role that puts audit events in order',
+  }),
+  DATABASE_AUDITOR_URL: postgresUrl({
+    default: '',
+    desc: 'the same database, as the role that reads the audit trail for the compliance officer',
+  }),
+  DATABASE_OWNER_URL: postgresUrl({
+    default: '',
+    desc: 'the same database, as the owner: only for `migrate`, never for the server',
+  }),
   DATABASE_POOL_SIZE: num({ default: 10, desc: 'connections for requests, per process' }),
-  KEY_FILE: str({ default: '.portico/keys.json', desc: 'file of the keys (mode 0600), made by `npm run cli -- keys:create`; back it up apart from the database' }),
+  KEY_FILE: str({
+    default: '.portico/keys.json',
+    desc: 'file of the keys (mode 0600), made by `npm run cli -- keys:create`; back it up apart from the database',
+  }),
   DATA_DIR: str({ default: '.portico', desc: 'where demo keeps its database, keys and mailbox' }),
   HOSPITAL_NAME: str({ default: 'Portico Hospital', desc: 'name in notices and authenticator apps' }),
-  MRN_SYSTEM: str({ default: 'https://hospital.example.org/mrn', desc: "identifier system (URI) of the hospital's own medical record numbers" }),
-  SMTP_URL: str({ default: '', desc: 'smtps://user:password@host; empty: notices go to the mailbox folder (not in production)' }),
+  MRN_SYSTEM: str({
+    default: 'https://hospital.example.org/mrn',
+    desc: "identifier system (URI) of the hospital's own medical record numbers",
+  }),
+  SMTP_URL: str({
+    default: '',
+    desc: 'smtps://user:password@host; empty: notices go to the mailbox folder (not in production)',
+  }),
   MAIL_FROM: str({ default: 'portal@hospital.example.org', desc: 'sender of notices' }),
   PATIENT_IDLE_MINUTES: minutes(15, 'automatic logout of patients after inactivity'),
   PATIENT_SESSION_MINUTES: minutes(12 * 60, 'longest session of patients'),
@@ -58,7 +92,11 @@ export const settings = {
   BODY_LIMIT_KB: num({ default: 256, desc: 'largest JSON body (kB)' }),
   IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest import (MB)' }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
-  LOG_LEVEL: str({ choices: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'], default: 'info', desc: 'least level that is logged' }),
+  LOG_LEVEL: str({
+    choices: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],
+    default: 'info',
+    desc: 'least level that is logged',
+  }),
 };
 
 type Settings = CleanedEnv<typeof settings>;
@@ -95,7 +133,11 @@ export interface Config {
   readonly dataDir: string;
   readonly hospital: { readonly name: string; readonly mrnSystem: string };
   readonly mail: { readonly smtpUrl: string; readonly from: string };
-  readonly sessions: { readonly patient: SessionLimits; readonly staff: SessionLimits; readonly accessTokenSeconds: number };
+  readonly sessions: {
+    readonly patient: SessionLimits;
+    readonly staff: SessionLimits;
+    readonly accessTokenSeconds: number;
+  };
   readonly bcryptCost: number;
   readonly logLevel: string;
 }
@@ -107,7 +149,8 @@ function passwordsOf(env: Settings): [string, string][] {
   return urls.filter((name) => env[name] !== '').map((name) => [name, decodeURIComponent(new URL(env[name]).password)]);
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || (isIP(host) !== 0 && ipaddr.parse(host).range() === 'loopback');
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || (isIP(host) !== 0 && ipaddr.parse(host).range() === 'loopback');
 
 function productionProblems(env: Settings): string[] {
   const problems: string[] = [];
@@ -116,9 +159,12 @@ function productionProblems(env: Settings): string[] {
   }
   const plain = env.TLS_CERT_FILE === '';
   if (plain && !env.TLS_TERMINATED_BY_PROXY && !isLoopback(env.HOST)) {
-    problems.push('HOST is public and HTTPS is off: set TLS_CERT_FILE and TLS_KEY_FILE, or TLS_TERMINATED_BY_PROXY=true behind a proxy');
+    problems.push(
+      'HOST is public and HTTPS is off: set TLS_CERT_FILE and TLS_KEY_FILE, or TLS_TERMINATED_BY_PROXY=true behind a proxy',
+    );
   }
-  if (!env.PUBLIC_URL.startsWith('https://')) problems.push('PUBLIC_URL must be the https:// address that browsers use');
+  if (!env.PUBLIC_URL.startsWith('https://'))
+    problems.push('PUBLIC_URL must be the https:// address that browsers use');
   if (env.BCRYPT_COST < 12) problems.push('BCRYPT_COST must be at least 12');
   if (env.SMTP_URL === '') problems.push('SMTP_URL is missing: notices and activation codes have to reach people');
   for (const name of ['DATABASE_URL', 'DATABASE_SEQUENCER_URL', 'DATABASE_AUDITOR_URL'] as const) {
@@ -132,22 +178,27 @@ function freeze<T extends object>(value: T): T {
   return Object.freeze(value);
 }
 
-const limits = (idle: number, absolute: number): SessionLimits => ({ idleSeconds: idle * 60, absoluteSeconds: absolute * 60 });
+const limits = (idle: number, absolute: number): SessionLimits => ({
+  idleSeconds: idle * 60,
+  absoluteSeconds: absolute * 60,
+});
 
 /** Reads and checks the configuration; throws {@link ConfigError} with all problems. `demo` is a way to start, not a variable. */
 export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { demo?: boolean } = {}): Config {
   const problems: string[] = [];
   const env = cleanEnv(source, settings, {
     reporter: ({ errors }) => {
-      for (const [name, error] of Object.entries(errors)) problems.push(`${name}: ${(error as Error).message}`);
+      for (const [name, error] of Object.entries(errors)) problems.push(`${name}: ${(error).message}`);
     },
   });
   if (problems.length > 0) throw new ConfigError(problems);
   if (env.NODE_ENV === 'production') {
-    if (options.demo) problems.push('demo makes up people and prints their secrets: it does not run with NODE_ENV=production');
+    if (options.demo)
+      problems.push('demo makes up people and prints their secrets: it does not run with NODE_ENV=production');
     problems.push(...productionProblems(env));
   }
-  if ((env.TLS_CERT_FILE === '') !== (env.TLS_KEY_FILE === '')) problems.push('TLS_CERT_FILE and TLS_KEY_FILE go together');
+  if ((env.TLS_CERT_FILE === '') !== (env.TLS_KEY_FILE === ''))
+    problems.push('TLS_CERT_FILE and TLS_KEY_FILE go together');
   for (const file of [env.TLS_CERT_FILE, env.TLS_KEY_FILE].filter(Boolean)) {
     try {
       readFileSync(file);

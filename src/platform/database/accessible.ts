@@ -28,7 +28,11 @@ interface Columns<S extends SubjectName> {
 
 type Compared = { known: boolean } | { column: string };
 
-function compare(field: string, on: { columns: Record<string, string>; known?: Record<string, string | undefined> }, test: (value: string) => boolean): Compared {
+function compare(
+  field: string,
+  on: { columns: Record<string, string>; known?: Record<string, string | undefined> },
+  test: (value: string) => boolean,
+): Compared {
   const known = on.known?.[field];
   if (known !== undefined) return { known: test(known) };
   const column = on.columns[field];
@@ -36,7 +40,11 @@ function compare(field: string, on: { columns: Record<string, string>; known?: R
   return { column };
 }
 
-function toSql(node: Node, on: { columns: Record<string, string>; known?: Record<string, string | undefined> }, params: Params): string {
+function toSql(
+  node: Node,
+  on: { columns: Record<string, string>; known?: Record<string, string | undefined> },
+  params: Params,
+): string {
   const parts = () => (node.value as Node[]).map((part) => toSql(part, on, params));
   switch (node.operator) {
     case 'and':
@@ -63,10 +71,17 @@ function toSql(node: Node, on: { columns: Record<string, string>; known?: Record
  * The first wall in SQL: a condition that holds for exactly the rows on which the actor's rules allow the action. No rule
  * at all gives `false`; what it does not know it refuses loudly, because a dropped condition shows everything.
  */
-export function accessible<S extends SubjectName>(ctx: SignedIn, action: Action, subject: S, on: Columns<S>, params: Params): string {
+export function accessible<S extends SubjectName>(
+  ctx: SignedIn,
+  action: Action,
+  subject: S,
+  on: Columns<S>,
+  params: Params,
+): string {
   const { ability } = ctx.actor;
   const tree = rulesToAST(ability, action, subject) as Node | null;
   if (tree === null) return 'false';
-  if (Array.isArray(tree.value) && tree.value.length === 0 && (tree.operator === 'and' || tree.operator === 'or')) return 'true';
-  return toSql(tree, on as never, params);
+  if (Array.isArray(tree.value) && tree.value.length === 0 && (tree.operator === 'and' || tree.operator === 'or'))
+    return 'true';
+  return toSql(tree, on, params);
 }

@@ -11,7 +11,8 @@ export function constraintMeans(name: string, problem: () => Problem): void {
 const NOT_NOW = /^(08|53|57P|57014|55P03|40001|40P01|25P03|25P04)/;
 const CONNECTION_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'ENOENT']);
 /** What pg and its pool say without a code when the server went away or no connection came free in time. */
-const CONNECTION_MESSAGES = /Connection terminated|connection timeout|timeout exceeded when trying to connect|not queryable|Cannot use a pool after/i;
+const CONNECTION_MESSAGES =
+  /Connection terminated|connection timeout|timeout exceeded when trying to connect|not queryable|Cannot use a pool after/i;
 
 const codeOf = (error: unknown): string => {
   const code = (error as { code?: unknown; driverError?: { code?: unknown } } | null)?.code;

@@ -1,5 +1,5 @@
 import type { Client, QueryConfig, QueryResult } from 'pg';
-import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Db } from './db.js';
 
 const IDENTIFY = { name: 'identify', text: "SELECT set_config('app.account_id', $1, false)" };
@@ -14,13 +14,19 @@ class ReadDb implements Db {
   private identified: Promise<unknown> = Promise.resolve();
   private readonly runner: QueryRunner;
 
-  constructor(source: DataSource, private readonly accountId: string | null) {
+  constructor(
+    source: DataSource,
+    private readonly accountId: string | null,
+  ) {
     this.runner = source.createQueryRunner();
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
     const client = await this.connect();
-    const [result] = await Promise.all([client.query({ text, values, name } as QueryConfig) as Promise<QueryResult<Row>>, this.identified]);
+    const [result] = await Promise.all([
+      client.query({ text, values, name } as QueryConfig) as Promise<QueryResult<Row>>,
+      this.identified,
+    ]);
     return result.rows;
   }
 
@@ -51,7 +57,10 @@ class WriteDb implements Db {
   private begun: Promise<Client> | null = null;
   private readonly runner: QueryRunner;
 
-  constructor(source: DataSource, private readonly accountId: string | null) {
+  constructor(
+    source: DataSource,
+    private readonly accountId: string | null,
+  ) {
     this.runner = source.createQueryRunner();
   }
 

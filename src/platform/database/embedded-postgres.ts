@@ -57,7 +57,9 @@ function run(file: string, args: string[], as: Identity): Promise<void> {
     let errors = '';
     child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
     child.once('error', fail);
-    child.once('close', (code) => (code === 0 ? done() : fail(new Error(`${file} failed (${code}): ${errors.slice(-2000)}`))));
+    child.once('close', (code) =>
+      code === 0 ? done() : fail(new Error(`${file} failed (${code}): ${errors.slice(-2000)}`)),
+    );
   });
 }
 
@@ -86,7 +88,10 @@ export class EmbeddedPostgres {
   port = 0;
 
   /** `durable: false` turns fsync off: for tests that do not pull the plug. */
-  constructor(folder: string, private readonly options: { durable: boolean; flags?: string[] }) {
+  constructor(
+    folder: string,
+    private readonly options: { durable: boolean; flags?: string[] },
+  ) {
     const wanted = resolve(folder);
     this.folder =
       this.as.uid === undefined || isReachable(dirname(wanted))
@@ -111,11 +116,23 @@ export class EmbeddedPostgres {
     await stopLeftover(dataDir);
     this.port = port ?? (await freePort());
     const settings = {
-      port: this.port, listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: 200,
-      shared_buffers: '128MB', log_min_messages: 'fatal', log_min_error_statement: 'panic', timezone: 'UTC', jit: 'off',
+      port: this.port,
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      max_connections: 200,
+      shared_buffers: '128MB',
+      log_min_messages: 'fatal',
+      log_min_error_statement: 'panic',
+      timezone: 'UTC',
+      jit: 'off',
       ...(this.options.durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
     };
-    const args = ['-D', dataDir, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]), ...(this.options.flags ?? [])];
+    const args = [
+      '-D',
+      dataDir,
+      ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+      ...(this.options.flags ?? []),
+    ];
     // Its own process group: Ctrl-C in a terminal must reach the portal first, which still needs the database to drain.
     this.child = spawn(postgres, args, { ...this.as, cwd: tmpdir(), detached: true, stdio: 'ignore' });
     await this.accepting();
@@ -145,8 +162,26 @@ export class EmbeddedPostgres {
     mkdirSync(this.folder, { recursive: true });
     const passwordFile = join(this.folder, 'superuser');
     writeFileSync(passwordFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
-    if (this.as.uid !== undefined) for (const path of [this.folder, passwordFile]) chownSync(path, this.as.uid, this.as.gid!);
-    await run(initdb, ['-D', dataDir, '-U', 'portico_setup', `--pwfile=${passwordFile}`, '-A', 'scram-sha-256', '-E', 'UTF8', '--no-locale', '--no-sync', '--no-instructions'], this.as);
+    if (this.as.uid !== undefined)
+      for (const path of [this.folder, passwordFile]) chownSync(path, this.as.uid, this.as.gid!);
+    await run(
+      initdb,
+      [
+        '-D',
+        dataDir,
+        '-U',
+        'portico_setup',
+        `--pwfile=${passwordFile}`,
+        '-A',
+        'scram-sha-256',
+        '-E',
+        'UTF8',
+        '--no-locale',
+        '--no-sync',
+        '--no-instructions',
+      ],
+      this.as,
+    );
   }
 
   private async accepting(): Promise<void> {
@@ -157,7 +192,8 @@ export class EmbeddedPostgres {
         await client.end();
         return;
       } catch (error) {
-        if (this.child?.exitCode !== null || attempt > 600) throw new Error('the embedded PostgreSQL did not start', { cause: error });
+        if (this.child?.exitCode !== null || attempt > 600)
+          throw new Error('the embedded PostgreSQL did not start', { cause: error });
         await sleep(20);
       }
     }
@@ -170,7 +206,10 @@ export async function ensureDatabase(administratorUrl: string, name: string, tem
   await client.connect();
   try {
     const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
-    if (!rowCount) await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}${template ? ` TEMPLATE ${pg.escapeIdentifier(template)}` : ''}`);
+    if (!rowCount)
+      await client.query(
+        `CREATE DATABASE ${pg.escapeIdentifier(name)}${template ? ` TEMPLATE ${pg.escapeIdentifier(template)}` : ''}`,
+      );
   } finally {
     await client.end();
   }

@@ -21,7 +21,9 @@ export async function provision(database: Config['database']): Promise<void> {
   try {
     // Roles belong to the whole server: two databases set up at once must not race.
     await client.query("SELECT pg_advisory_lock(hashtext('portico roles'))");
-    const { rows } = await client.query<{ database: string; login: string }>('SELECT current_database() AS database, current_user AS login');
+    const { rows } = await client.query<{ database: string; login: string }>(
+      'SELECT current_database() AS database, current_user AS login',
+    );
     const { database: name, login } = rows[0]!;
     for (const group of GROUPS) {
       const exists = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [group]);
@@ -34,7 +36,11 @@ export async function provision(database: Config['database']): Promise<void> {
       const user = decodeURIComponent(url.username);
       if (user === login) continue;
       const password = pg.escapeLiteral(decodeURIComponent(url.password));
-      await ensureRole(client, user, `LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB INHERIT PASSWORD ${password}`);
+      await ensureRole(
+        client,
+        user,
+        `LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB INHERIT PASSWORD ${password}`,
+      );
       await client.query(`GRANT ${group} TO ${pg.escapeIdentifier(user)}`);
       await client.query(`GRANT CONNECT ON DATABASE ${pg.escapeIdentifier(name)} TO ${pg.escapeIdentifier(user)}`);
     }

@@ -1,4 +1,14 @@
-import { DataKeys, keyIdOf, open, seal, type DataKey, type DataKeyStore, type KeyManagement, type Place, type StoredKey } from '../crypto/index.js';
+import {
+  DataKeys,
+  keyIdOf,
+  open,
+  seal,
+  type DataKey,
+  type DataKeyStore,
+  type KeyManagement,
+  type Place,
+  type StoredKey,
+} from '../crypto/index.js';
 import type { Db } from './db.js';
 
 interface KeyRow {
@@ -15,20 +25,32 @@ const COLUMNS = 'data_key_id, scope, kek_id, wrapped';
 
 /** Wrapped data keys in `platform.data_key`; the unique index on active scopes decides who makes the first key. */
 const keyTable: DataKeyStore<Db> = {
-  find: async (db, scope) => stored((await db.query<KeyRow>(`SELECT ${COLUMNS} FROM platform.data_key WHERE scope = $1 AND is_active`, [scope]))[0]),
-  findById: async (db, id) => stored((await db.query<KeyRow>(`SELECT ${COLUMNS} FROM platform.data_key WHERE data_key_id = $1`, [id]))[0]),
+  find: async (db, scope) =>
+    stored(
+      (await db.query<KeyRow>(`SELECT ${COLUMNS} FROM platform.data_key WHERE scope = $1 AND is_active`, [scope]))[0],
+    ),
+  findById: async (db, id) =>
+    stored((await db.query<KeyRow>(`SELECT ${COLUMNS} FROM platform.data_key WHERE data_key_id = $1`, [id]))[0]),
   async insertIfAbsent(db, key) {
-    await db.query(`INSERT INTO platform.data_key (${COLUMNS}) VALUES ($1, $2, $3, $4) ON CONFLICT (scope) WHERE is_active DO NOTHING`, [
-      key.id, key.scope, key.wrapped.kekId, key.wrapped.bytes,
-    ]);
+    await db.query(
+      `INSERT INTO platform.data_key (${COLUMNS}) VALUES ($1, $2, $3, $4) ON CONFLICT (scope) WHERE is_active DO NOTHING`,
+      [key.id, key.scope, key.wrapped.kekId, key.wrapped.bytes],
+    );
     return (await keyTable.find(db, key.scope))!;
   },
   async listNotWrappedUnder(db, kekId, limit) {
-    const rows = await db.query<KeyRow>(`SELECT ${COLUMNS} FROM platform.data_key WHERE kek_id <> $1 LIMIT $2 FOR UPDATE SKIP LOCKED`, [kekId, limit]);
+    const rows = await db.query<KeyRow>(
+      `SELECT ${COLUMNS} FROM platform.data_key WHERE kek_id <> $1 LIMIT $2 FOR UPDATE SKIP LOCKED`,
+      [kekId, limit],
+    );
     return rows.map((row) => stored(row)!);
   },
   async replaceWrapping(db, id, wrapped) {
-    await db.query('UPDATE platform.data_key SET kek_id = $2, wrapped = $3 WHERE data_key_id = $1', [id, wrapped.kekId, wrapped.bytes]);
+    await db.query('UPDATE platform.data_key SET kek_id = $2, wrapped = $3 WHERE data_key_id = $1', [
+      id,
+      wrapped.kekId,
+      wrapped.bytes,
+    ]);
   },
 };
 

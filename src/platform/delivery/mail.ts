@@ -41,4 +41,6 @@ class MailboxDelivery extends Delivery {
 }
 
 export const deliveryOf = (config: Config): Delivery =>
-  config.mail.smtpUrl === '' ? new MailboxDelivery(join(config.dataDir, 'mailbox'), config.mail.from) : new SmtpDelivery(config.mail.smtpUrl, config.mail.from);
+  config.mail.smtpUrl === ''
+    ? new MailboxDelivery(join(config.dataDir, 'mailbox'), config.mail.from)
+    : new SmtpDelivery(config.mail.smtpUrl, config.mail.from);

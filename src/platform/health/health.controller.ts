@@ -13,13 +13,29 @@ export class HealthController {
   constructor(private readonly system: SystemPool) {}
 
   @Get('live')
-  @Endpoint({ action: 'check', subject: 'System', summary: 'Is the process alive?', access: 'public', response: HealthView, work: 'none', unaudited: true })
+  @Endpoint({
+    action: 'check',
+    subject: 'System',
+    summary: 'Is the process alive?',
+    access: 'public',
+    response: HealthView,
+    work: 'none',
+    unaudited: true,
+  })
   live(): HealthView {
     return { status: 'ok' };
   }
 
   @Get('ready')
-  @Endpoint({ action: 'check', subject: 'System', summary: 'Can requests be served (database, audit trail)?', access: 'public', response: HealthView, work: 'none', background: true })
+  @Endpoint({
+    action: 'check',
+    subject: 'System',
+    summary: 'Can requests be served (database, audit trail)?',
+    access: 'public',
+    response: HealthView,
+    work: 'none',
+    background: true,
+  })
   async ready(): Promise<HealthView> {
     await this.system.query('SELECT 1');
     return { status: 'ok' };

@@ -28,20 +28,38 @@ export class Cursors {
       return openCursor(query.cursor, this.scope(ctx, list, query), this.ring.subkeys(LABEL)) as unknown as Keys;
     } catch (error) {
       if (!(error instanceof CursorError)) throw error;
-      throw invalid([{ pointer: '/cursor', code: 'not-a-cursor', detail: 'Take `next` of the page before, unchanged, with the same filters.' }]);
+      throw invalid([
+        {
+          pointer: '/cursor',
+          code: 'not-a-cursor',
+          detail: 'Take `next` of the page before, unchanged, with the same filters.',
+        },
+      ]);
     }
   }
 
   /** Cuts one row more than the limit down to the page; `keysOf` gives the columns of the order. */
-  page<Row, View>(ctx: SignedIn, list: string, query: PageQuery, rows: Row[], keysOf: (row: Row) => readonly Json[], view: (row: Row) => View): Page<View> {
+  page<Row, View>(
+    ctx: SignedIn,
+    list: string,
+    query: PageQuery,
+    rows: Row[],
+    keysOf: (row: Row) => readonly Json[],
+    view: (row: Row) => View,
+  ): Page<View> {
     const limit = limitOf(query);
     const items = rows.slice(0, limit);
-    const next = rows.length > limit ? sealCursor([...keysOf(items.at(-1)!)], this.scope(ctx, list, query), this.ring.subkey(LABEL)) : null;
+    const next =
+      rows.length > limit
+        ? sealCursor([...keysOf(items.at(-1)!)], this.scope(ctx, list, query), this.ring.subkey(LABEL))
+        : null;
     return { items: items.map(view), next };
   }
 
   private scope(ctx: SignedIn, list: string, query: PageQuery): string {
-    const filters = Object.entries(query).filter(([key, value]) => key !== 'cursor' && key !== 'limit' && value !== undefined);
+    const filters = Object.entries(query).filter(
+      ([key, value]) => key !== 'cursor' && key !== 'limit' && value !== undefined,
+    );
     return cursorScope(list, ctx.actor.id, JSON.stringify(filters.sort(([a], [b]) => (a < b ? -1 : 1))));
   }
 }

@@ -2,7 +2,23 @@ import { applyDecorators, type Type as Class } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayUnique, IsArray, IsBoolean, IsEmail, IsIn, IsInt, IsISO8601, IsOptional, IsString, IsUUID, Matches, Max, MaxLength, Min, MinLength, ValidateNested,
+  ArrayMaxSize,
+  ArrayUnique,
+  IsArray,
+  IsBoolean,
+  IsEmail,
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+  ValidateNested,
 } from 'class-validator';
 
 /**
@@ -41,62 +57,119 @@ export function fieldsOf(view: Class): FieldShape[] {
   return found;
 }
 
-function field(common: Common, api: ApiPropertyOptions, checks: PropertyDecorator[], shape: Omit<FieldShape, 'name'> = {}): PropertyDecorator {
+function field(
+  common: Common,
+  api: ApiPropertyOptions,
+  checks: PropertyDecorator[],
+  shape: Omit<FieldShape, 'name'> = {},
+): PropertyDecorator {
   const { description, optional, nullable, example } = common;
   return applyDecorators(
     declare(shape),
-    ApiProperty({ ...api, description, required: !optional, ...(nullable ? { nullable } : {}), ...(example === undefined ? {} : { example }) } as ApiPropertyOptions),
+    ApiProperty({
+      ...api,
+      description,
+      required: !optional,
+      ...(nullable ? { nullable } : {}),
+      ...(example === undefined ? {} : { example }),
+    } as ApiPropertyOptions),
     ...(optional || nullable ? [IsOptional()] : []),
     ...checks,
   );
 }
 
-export const Text = (options: Common & { min?: number; max?: number; pattern?: RegExp; format?: string; normalise?: (text: string) => string }): PropertyDecorator => {
+export const Text = (
+  options: Common & {
+    min?: number;
+    max?: number;
+    pattern?: RegExp;
+    format?: string;
+    normalise?: (text: string) => string;
+  },
+): PropertyDecorator => {
   const { min = 1, max = 200, pattern, normalise } = options;
-  return field(options, { type: String, minLength: min, maxLength: max, pattern: pattern?.source, format: options.format }, [
-    ...(normalise ? [Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? normalise(value) : value))] : []),
-    IsString(),
-    MinLength(min),
-    MaxLength(max),
-    ...(pattern ? [Matches(pattern)] : []),
-  ]);
+  return field(
+    options,
+    { type: String, minLength: min, maxLength: max, pattern: pattern?.source, format: options.format },
+    [
+      ...(normalise
+        ? [Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? normalise(value) : value))]
+        : []),
+      IsString(),
+      MinLength(min),
+      MaxLength(max),
+      ...(pattern ? [Matches(pattern)] : []),
+    ],
+  );
 };
 
 export const Texts = (options: Common & { max?: number; many?: number; unique?: boolean }): PropertyDecorator =>
   field(options, { type: [String], maxItems: options.many ?? 20 }, [
-    IsArray(), ArrayMaxSize(options.many ?? 20), IsString({ each: true }), MinLength(1, { each: true }), MaxLength(options.max ?? 200, { each: true }), ...(options.unique ? [ArrayUnique()] : []),
+    IsArray(),
+    ArrayMaxSize(options.many ?? 20),
+    IsString({ each: true }),
+    MinLength(1, { each: true }),
+    MaxLength(options.max ?? 200, { each: true }),
+    ...(options.unique ? [ArrayUnique()] : []),
   ]);
 
-export const Uuid = (options: Common): PropertyDecorator => field(options, { type: String, format: 'uuid' }, [IsUUID()]);
+export const Uuid = (options: Common): PropertyDecorator =>
+  field(options, { type: String, format: 'uuid' }, [IsUUID()]);
 
-export const Email = (options: Common): PropertyDecorator => field(options, { type: String, format: 'email', maxLength: 254 }, [IsEmail(), MaxLength(254)]);
+export const Email = (options: Common): PropertyDecorator =>
+  field(options, { type: String, format: 'email', maxLength: 254 }, [IsEmail(), MaxLength(254)]);
 
-export const OneOf = (values: readonly string[], options: Common): PropertyDecorator => field(options, { type: String, enum: [...values] }, [IsIn([...values])]);
+export const OneOf = (values: readonly string[], options: Common): PropertyDecorator =>
+  field(options, { type: String, enum: [...values] }, [IsIn([...values])]);
 
 export const SomeOf = (values: readonly string[], options: Common): PropertyDecorator =>
-  field(options, { type: String, isArray: true, enum: [...values] }, [IsArray(), ArrayUnique(), ArrayMaxSize(values.length), IsIn([...values], { each: true })]);
-
-const toNumber = Transform(({ value }: { value: unknown }) => (typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value));
-
-export const Whole = (options: Common & { min?: number; max?: number; default?: number }): PropertyDecorator =>
-  field(options, { type: 'integer', minimum: options.min ?? 0, maximum: options.max ?? Number.MAX_SAFE_INTEGER, default: options.default }, [
-    toNumber, IsInt(), Min(options.min ?? 0), Max(options.max ?? Number.MAX_SAFE_INTEGER),
+  field(options, { type: String, isArray: true, enum: [...values] }, [
+    IsArray(),
+    ArrayUnique(),
+    ArrayMaxSize(values.length),
+    IsIn([...values], { each: true }),
   ]);
 
+const toNumber = Transform(({ value }: { value: unknown }) =>
+  typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value,
+);
+
+export const Whole = (options: Common & { min?: number; max?: number; default?: number }): PropertyDecorator =>
+  field(
+    options,
+    {
+      type: 'integer',
+      minimum: options.min ?? 0,
+      maximum: options.max ?? Number.MAX_SAFE_INTEGER,
+      default: options.default,
+    },
+    [toNumber, IsInt(), Min(options.min ?? 0), Max(options.max ?? Number.MAX_SAFE_INTEGER)],
+  );
+
 export const Flag = (options: Common): PropertyDecorator =>
-  field(options, { type: Boolean }, [Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value)), IsBoolean()]);
+  field(options, { type: Boolean }, [
+    Transform(({ value }: { value: unknown }) => (value === 'true' ? true : value === 'false' ? false : value)),
+    IsBoolean(),
+  ]);
 
 /** RFC 3339 with an offset; a time without one means something else in every place. */
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
-export const Instant = (options: Common): PropertyDecorator => field(options, { type: String, format: 'date-time' }, [Matches(INSTANT), IsISO8601({ strict: true })]);
+export const Instant = (options: Common): PropertyDecorator =>
+  field(options, { type: String, format: 'date-time' }, [Matches(INSTANT), IsISO8601({ strict: true })]);
 
-export const Day = (options: Common): PropertyDecorator => field(options, { type: String, format: 'date' }, [Matches(/^\d{4}-\d\d-\d\d$/), IsISO8601({ strict: true })]);
+export const Day = (options: Common): PropertyDecorator =>
+  field(options, { type: String, format: 'date' }, [Matches(/^\d{4}-\d\d-\d\d$/), IsISO8601({ strict: true })]);
 
 export const Nested = (type: () => Class, options: Common & { many?: number }): PropertyDecorator =>
   options.many === undefined
     ? field(options, { type }, [ValidateNested(), Type(type)], { nested: type })
-    : field(options, { type, isArray: true, maxItems: options.many }, [IsArray(), ArrayMaxSize(options.many), ValidateNested({ each: true }), Type(type)], { nested: type, many: true });
+    : field(
+        options,
+        { type, isArray: true, maxItems: options.many },
+        [IsArray(), ArrayMaxSize(options.many), ValidateNested({ each: true }), Type(type)],
+        { nested: type, many: true },
+      );
 
 /** JSON of another shape, such as a FHIR resource or packed rules: presented as it is. Views only. */
 export const Json = (options: Common & { fhir?: boolean; array?: boolean }): PropertyDecorator =>

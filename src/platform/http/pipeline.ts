@@ -1,7 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AuditSink } from '../access/audit-sink.js';
+import { type AuditSink } from '../access/audit-sink.js';
 import { attachTrail, trailOf, type Trail } from '../access/trail.js';
 import type { Clock } from '../clock.js';
 import type { Logger } from '../logging/logger.js';
@@ -11,7 +11,11 @@ import { Problem, problemBody, unavailable } from './problem.js';
 import { toProblem } from './problem.filter.js';
 import { openRawTrail, openTrail } from './request-trail.js';
 
-const auditAway = (): Problem => unavailable('audit.unavailable', 'The audit trail cannot be written right now, so nothing is answered. Try again shortly.');
+const auditAway = (): Problem =>
+  unavailable(
+    'audit.unavailable',
+    'The audit trail cannot be written right now, so nothing is answered. Try again shortly.',
+  );
 
 /** What Node's HTTP parser refuses before there is a request, by error code. */
 const PARSER: Record<string, Problem> = {
@@ -78,7 +82,8 @@ export class RequestPipeline {
 
   private async send(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
     const trail = trailOf(request);
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) if (!reply.hasHeader(name)) void reply.header(name, value);
+    for (const [name, value] of Object.entries(SECURITY_HEADERS))
+      if (!reply.hasHeader(name)) void reply.header(name, value);
     void reply.header('x-request-id', trail.requestId);
     if (trail.settled || trail.endpoint?.unaudited || trail.code === 'audit.unavailable') return payload;
     try {
@@ -89,8 +94,15 @@ export class RequestPipeline {
       const problem = auditAway();
       trail.code = problem.code;
       const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
-      for (const name of Object.keys(reply.getHeaders())) if (!(name in SECURITY_HEADERS) && name !== 'x-request-id') void reply.removeHeader(name);
-      void reply.status(503).headers({ 'retry-after': '2', 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body) });
+      for (const name of Object.keys(reply.getHeaders()))
+        if (!(name in SECURITY_HEADERS) && name !== 'x-request-id') void reply.removeHeader(name);
+      void reply
+        .status(503)
+        .headers({
+          'retry-after': '2',
+          'content-type': 'application/problem+json',
+          'content-length': Buffer.byteLength(body),
+        });
       return body;
     }
   }
@@ -110,14 +122,26 @@ export class RequestPipeline {
   }
 
   private log(trail: Trail, status: number): void {
-    const fields = { requestId: trail.requestId, method: trail.method, route: trail.route, status, ms: Math.round(performance.now() - trail.startedMs) };
+    const fields = {
+      requestId: trail.requestId,
+      method: trail.method,
+      route: trail.route,
+      status,
+      ms: Math.round(performance.now() - trail.startedMs),
+    };
     this.logger.info('answered', trail.code ? { ...fields, code: trail.code } : fields);
   }
 
   private write(response: ServerResponse, problem: Problem, trail: Trail): void {
     const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
     if (response.headersSent || response.destroyed) return;
-    response.writeHead(problem.status, { ...SECURITY_HEADERS, 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(body), 'x-request-id': trail.requestId, connection: 'close' });
+    response.writeHead(problem.status, {
+      ...SECURITY_HEADERS,
+      'content-type': 'application/problem+json',
+      'content-length': Buffer.byteLength(body),
+      'x-request-id': trail.requestId,
+      connection: 'close',
+    });
     response.end(body);
     this.log({ ...trail, code: problem.code }, problem.status);
   }
@@ -125,8 +149,16 @@ export class RequestPipeline {
   private end(socket: Duplex, problem: Problem, trail: Trail): void {
     if (!socket.writable) return void socket.destroy();
     const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
-    const headers = { ...SECURITY_HEADERS, 'content-type': 'application/problem+json', 'content-length': String(Buffer.byteLength(body)), 'x-request-id': trail.requestId, connection: 'close' };
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    const headers = {
+      ...SECURITY_HEADERS,
+      'content-type': 'application/problem+json',
+      'content-length': String(Buffer.byteLength(body)),
+      'x-request-id': trail.requestId,
+      connection: 'close',
+    };
+    const lines = Object.entries(headers)
+      .map(([name, value]) => `${name}: ${value}\r\n`)
+      .join('');
     socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines}\r\n${body}`);
     this.log({ ...trail, code: problem.code }, problem.status);
   }

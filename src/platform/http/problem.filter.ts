@@ -11,7 +11,11 @@ const FASTIFY: Record<string, Problem> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: new Problem(400, 'http.empty-body', 'A JSON body is needed here.'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: new Problem(415, 'http.media-type', 'Send the body as application/json.'),
   FST_ERR_CTP_BODY_TOO_LARGE: new Problem(413, 'http.too-large', 'The body is larger than is accepted here.'),
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: new Problem(400, 'http.content-length', 'The body is not as long as its Content-Length says.'),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: new Problem(
+    400,
+    'http.content-length',
+    'The body is not as long as its Content-Length says.',
+  ),
   FST_ERR_BAD_URL: new Problem(400, 'http.bad-url', 'The address is not properly percent-encoded.'),
   FST_ERR_MAX_PARAM_LENGTH: new Problem(414, 'http.address-too-long', 'A part of the address is too long.'),
 };
@@ -33,9 +37,20 @@ export function toProblem(error: unknown): Problem {
   if (mapped instanceof Problem) return mapped;
   const { code, statusCode } = (mapped ?? {}) as { code?: string; statusCode?: number };
   if (code && FASTIFY[code]) return FASTIFY[code];
-  const status = mapped instanceof HttpException ? mapped.getStatus() : code?.startsWith('FST_') ? statusCode : mapped instanceof SyntaxError ? 400 : undefined;
+  const status =
+    mapped instanceof HttpException
+      ? mapped.getStatus()
+      : code?.startsWith('FST_')
+        ? statusCode
+        : mapped instanceof SyntaxError
+          ? 400
+          : undefined;
   if (status !== undefined && BY_STATUS[status]) return BY_STATUS[status];
-  return new Problem(500, 'http.internal', 'The portal could not do this. The fault was noted; the instance identifies it.');
+  return new Problem(
+    500,
+    'http.internal',
+    'The portal could not do this. The fault was noted; the instance identifies it.',
+  );
 }
 
 /** Every error of guards, pipes, handlers and the framework leaves as problem+json. */
@@ -55,10 +70,16 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = toProblem(error);
     const trail = trailOf(request);
     trail.code = problem.code;
-    if (problem.status === 500) this.logger.error('unexpected error', error, { requestId: trail.requestId, route: trail.route });
+    if (problem.status === 500)
+      this.logger.error('unexpected error', error, { requestId: trail.requestId, route: trail.route });
     void reply
       .status(problem.status)
-      .headers({ ...problem.extra.headers, ...(problem.extra.retryAfterSeconds === undefined ? {} : { 'retry-after': String(problem.extra.retryAfterSeconds) }) })
+      .headers({
+        ...problem.extra.headers,
+        ...(problem.extra.retryAfterSeconds === undefined
+          ? {}
+          : { 'retry-after': String(problem.extra.retryAfterSeconds) }),
+      })
       .type('application/problem+json')
       .send(JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl)));
   }

@@ -24,8 +24,10 @@ export class Problem extends Error {
 /** The same bytes whether a thing does not exist or is not the caller's. */
 export const notFound = (): Problem => new Problem(404, 'http.not-found', 'There is nothing here that you may see.');
 
-export const unavailable = (code = 'http.unavailable', detail = 'The portal cannot do this right now. Try again shortly.'): Problem =>
-  new Problem(503, code, detail, { retryAfterSeconds: 2 });
+export const unavailable = (
+  code = 'http.unavailable',
+  detail = 'The portal cannot do this right now. Try again shortly.',
+): Problem => new Problem(503, code, detail, { retryAfterSeconds: 2 });
 
 /** Titles by status: short, the same for every problem of that status. */
 const TITLES: Record<number, string> = {

@@ -5,16 +5,27 @@ import type { Trail } from '../access/trail.js';
 import type { Clock } from '../clock.js';
 
 /** X-Request-Id is taken over when it is a UUID; anything else would be somebody's text in logs and events. */
-const requestIdOf = (given: string | string[] | undefined): string => (typeof given === 'string' && validate(given) ? given.toLowerCase() : uuidv7());
+const requestIdOf = (given: string | string[] | undefined): string =>
+  typeof given === 'string' && validate(given) ? given.toLowerCase() : uuidv7();
 
 const blank = {
-  route: '', endpoint: null, actor: null, accountId: null, sessionId: null, credentialProblem: null, ctx: null, code: null, settled: false,
+  route: '',
+  endpoint: null,
+  actor: null,
+  accountId: null,
+  sessionId: null,
+  credentialProblem: null,
+  ctx: null,
+  code: null,
+  settled: false,
 } as const;
 
 /** The trail of a request that Fastify has read. */
 export function openTrail(request: FastifyRequest, clock: Clock): Trail {
   const config = (request.routeOptions?.config ?? {}) as { endpoint?: EndpointOptions };
-  const params = Object.entries((request.params ?? {}) as Record<string, unknown>).filter(([, value]) => typeof value === 'string' && validate(value)) as [string, string][];
+  const params = Object.entries((request.params ?? {}) as Record<string, unknown>).filter(
+    ([, value]) => typeof value === 'string' && validate(value),
+  ) as [string, string][];
   return {
     ...blank,
     touches: [],
@@ -32,5 +43,15 @@ export function openTrail(request: FastifyRequest, clock: Clock): Trail {
 
 /** The trail of bytes that never became a request. */
 export function openRawTrail(peer: string, clock: Clock): Trail {
-  return { ...blank, touches: [], params: {}, requestId: uuidv7(), receivedAt: clock.now(), startedMs: performance.now(), peer, method: '', userAgent: '' };
+  return {
+    ...blank,
+    touches: [],
+    params: {},
+    requestId: uuidv7(),
+    receivedAt: clock.now(),
+    startedMs: performance.now(),
+    peer,
+    method: '',
+    userAgent: '',
+  };
 }

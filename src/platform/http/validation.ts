@@ -23,14 +23,20 @@ function* fieldErrors(errors: readonly ValidationError[], parent = ''): Generato
   for (const error of errors) {
     const pointer = `${parent}/${escapePointer(error.property)}`;
     for (const [kind, detail] of Object.entries(error.constraints ?? {})) {
-      yield { pointer, code: CODES[kind] ?? 'wrong-type', detail: kind === 'whitelistValidation' ? 'This is not known here: leave it out.' : detail };
+      yield {
+        pointer,
+        code: CODES[kind] ?? 'wrong-type',
+        detail: kind === 'whitelistValidation' ? 'This is not known here: leave it out.' : detail,
+      };
     }
     yield* fieldErrors(error.children ?? [], pointer);
   }
 }
 
 export const invalid = (errors: FieldError[]): Problem =>
-  new Problem(400, 'http.invalid', 'Some of the input is not as described: see errors.', { errors: errors.slice(0, 100) });
+  new Problem(400, 'http.invalid', 'Some of the input is not as described: see errors.', {
+    errors: errors.slice(0, 100),
+  });
 
 /** Unknown keys, wrong types and missing fields: 400 that names each. */
 export const validationPipe = (): ValidationPipe =>

@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream';
+import { type Writable } from 'node:stream';
 import pino, { type Logger as PinoLogger } from 'pino';
 import type { LoggerService } from '@nestjs/common';
 
@@ -7,7 +7,24 @@ import type { LoggerService } from '@nestjs/common';
  * cannot put a name, a result or a secret on disk. Values are ids, codes, counts and times; never free text of users.
  */
 const ALLOWED = new Set([
-  'requestId', 'method', 'route', 'status', 'ms', 'code', 'component', 'count', 'attempt', 'address', 'port', 'reason', 'version', 'pid', 'errorName', 'errorCode', 'stack', 'job',
+  'requestId',
+  'method',
+  'route',
+  'status',
+  'ms',
+  'code',
+  'component',
+  'count',
+  'attempt',
+  'address',
+  'port',
+  'reason',
+  'version',
+  'pid',
+  'errorName',
+  'errorCode',
+  'stack',
+  'job',
 ]);
 
 type Fields = Partial<Record<string, string | number | boolean>>;
@@ -21,7 +38,11 @@ function allowed(fields: Fields): Fields {
 /** Where the code was, without the message: messages of database drivers and parsers quote their input. */
 function traceOf(error: unknown): Fields {
   if (!(error instanceof Error)) return { errorName: typeof error };
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).slice(0, 12).join('\n');
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, 12)
+    .join('\n');
   const code = (error as { code?: unknown }).code;
   return { errorName: error.name, stack: frames, ...(typeof code === 'string' ? { errorCode: code } : {}) };
 }
@@ -51,9 +72,15 @@ export class Logger {
   forNest(): LoggerService {
     const quiet = () => undefined;
     return {
-      log: quiet, debug: quiet, verbose: quiet,
+      log: quiet,
+      debug: quiet,
+      verbose: quiet,
       warn: (message: unknown) => this.pino.warn({ component: 'nest' }, String(message).slice(0, 200)),
-      error: (message: unknown, stack?: unknown) => this.pino.error({ component: 'nest', stack: String(stack ?? '').slice(0, 2000) }, String(message).slice(0, 200)),
+      error: (message: unknown, stack?: unknown) =>
+        this.pino.error(
+          { component: 'nest', stack: String(stack ?? '').slice(0, 2000) },
+          String(message).slice(0, 200),
+        ),
     };
   }
 }

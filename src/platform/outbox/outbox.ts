@@ -42,7 +42,10 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   async mail(ctx: Pick<Ctx, 'db' | 'now' | 'afterCommit'>, mail: Mail): Promise<void> {
     const id = uuidv7();
     const payload = await this.vault.seal(ctx, 'outbox', placeOf(id), JSON.stringify(mail));
-    await ctx.db.query('INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)', [id, 'mail', payload, ctx.now]);
+    await ctx.db.query(
+      'INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)',
+      [id, 'mail', payload, ctx.now],
+    );
     ctx.afterCommit(() => this.wake());
   }
 
@@ -98,9 +101,10 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     } catch (error) {
       this.logger.error('a notice was not delivered', error, { job: job.outbox_id, attempt: job.attempts + 1 });
       const isLast = job.attempts + 1 >= MAX_ATTEMPTS;
-      await db.query('UPDATE platform.outbox SET attempts = attempts + 1, next_at = $2, failed_at = $3 WHERE outbox_id = $1', [
-        job.outbox_id, after(now, backOff(job.attempts)), isLast ? now : null,
-      ]);
+      await db.query(
+        'UPDATE platform.outbox SET attempts = attempts + 1, next_at = $2, failed_at = $3 WHERE outbox_id = $1',
+        [job.outbox_id, after(now, backOff(job.attempts)), isLast ? now : null],
+      );
     }
   }
 }

@@ -8,7 +8,7 @@ import { ownerDataSource } from '../../src/data-source.js';
 import { TEMPLATE, urlsOf, type TestServer } from './database.js';
 
 /** One real PostgreSQL for the whole run, and in it one migrated template that each test file copies. */
-export default async function setUp(): Promise<void> {
+export async function startTestServer(): Promise<EmbeddedPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-test-'));
   chmodSync(folder, 0o755);
   const postgres = new EmbeddedPostgres(join(folder, 'postgres'), { durable: false });
@@ -20,5 +20,5 @@ export default async function setUp(): Promise<void> {
   const keyFile = join(folder, 'keys.json');
   await createKeyFile(keyFile);
   process.env.PORTICO_TEST_SERVER = JSON.stringify({ administratorUrl, keyFile } satisfies TestServer);
-  (globalThis as { porticoPostgres?: EmbeddedPostgres }).porticoPostgres = postgres;
+  return postgres;
 }

@@ -1,0 +1,62 @@
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, loadConfig } from './config.js';
+
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  HOST: '127.0.0.1',
+  PUBLIC_URL: 'https://portal.hospital.test',
+  DATABASE_URL: 'postgres://app:9fK2mQ7x@db/portico',
+  DATABASE_SEQUENCER_URL: 'postgres://seq:9fK2mQ7x@db/portico',
+  DATABASE_AUDITOR_URL: 'postgres://aud:9fK2mQ7x@db/portico',
+  SMTP_URL: 'smtps://user:9fK2mQ7x@mail',
+};
+
+const problemsOf = (env: NodeJS.ProcessEnv, demo = false): string => {
+  try {
+    loadConfig(env, { demo });
+    return '';
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as ConfigError).message;
+  }
+};
+
+describe('loadConfig', () => {
+  it('takes a sound production configuration, and freezes it', () => {
+    const config = loadConfig(PRODUCTION);
+    expect(config.production).toBe(true);
+    expect(() => Object.assign(config.http, { port: 1 })).toThrow(TypeError);
+  });
+
+  it.each([
+    ['a placeholder password', { DATABASE_URL: 'postgres://app:changeme@db/portico' }, 'placeholder'],
+    ['plain HTTP on a public interface', { HOST: '0.0.0.0' }, 'HTTPS is off'],
+    ['plain HTTP on a public IPv6 interface', { HOST: '::' }, 'HTTPS is off'],
+    ['a public address without https', { PUBLIC_URL: 'http://portal.hospital.test' }, 'PUBLIC_URL'],
+    ['cheap password hashes', { BCRYPT_COST: '10' }, 'BCRYPT_COST'],
+    ['no way to send notices', { SMTP_URL: '' }, 'SMTP_URL'],
+    ['no database', { DATABASE_URL: '' }, 'DATABASE_URL'],
+    ['half of a certificate', { TLS_CERT_FILE: '/cert.pem' }, 'go together'],
+    ['proxies that are not networks', { TRUSTED_PROXIES: 'true' }, 'TRUSTED_PROXIES'],
+    ['a database of another kind', { DATABASE_URL: 'mysql://db' }, 'postgres://'],
+  ])('refuses production with %s', (_what, change, word) => {
+    expect(problemsOf({ ...PRODUCTION, ...change })).toContain(word);
+  });
+
+  it('lets a declared proxy speak HTTPS in front of a public interface', () => {
+    expect(problemsOf({ ...PRODUCTION, HOST: '0.0.0.0', TLS_TERMINATED_BY_PROXY: 'true' })).toBe('');
+  });
+
+  it('does not run the demo in production', () => {
+    expect(problemsOf(PRODUCTION, true)).toContain('demo');
+  });
+
+  it('never prints a value', () => {
+    expect(problemsOf({ ...PRODUCTION, DATABASE_URL: 'postgres://app:changeme-S3CR3T@db/portico' })).not.toContain('S3CR3T');
+  });
+
+  it('names every problem at once', () => {
+    const problems = problemsOf({ ...PRODUCTION, HOST: '0.0.0.0', BCRYPT_COST: '4', SMTP_URL: '' });
+    for (const name of ['HTTPS', 'BCRYPT_COST', 'SMTP_URL']) expect(problems).toContain(name);
+  });
+});
