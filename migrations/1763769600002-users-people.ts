@@ -14,11 +14,15 @@ export class UsersPeople1763769600002 implements MigrationInterface {
         display_name text NOT NULL,
         email text NOT NULL,
         status text NOT NULL CONSTRAINT account__status CHECK (status IN ('invited', 'active', 'disabled')),
+        activated_at timestamptz,
+        disabled_reason text,
         access_version bigint NOT NULL DEFAULT 1,
         version integer NOT NULL DEFAULT 1,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,
-        CONSTRAINT account__username_with_key CHECK ((username IS NULL) = (username_key IS NULL)));
+        CONSTRAINT account__username_with_key CHECK ((username IS NULL) = (username_key IS NULL)),
+        CONSTRAINT account__disabled_with_reason CHECK ((status = 'disabled') = (disabled_reason IS NOT NULL)));
+      CREATE INDEX account__by_name ON users.account (lower(display_name) COLLATE "C", account_id);
       GRANT SELECT, INSERT, UPDATE ON users.account TO portico_app;
 
       CREATE TABLE users.account_role (
@@ -31,7 +35,9 @@ export class UsersPeople1763769600002 implements MigrationInterface {
         granted_by uuid,
         revoked_at timestamptz,
         revoked_by uuid,
-        CONSTRAINT account_role__not_to_oneself CHECK (granted_by IS DISTINCT FROM account_id));
+        revoke_reason text,
+        CONSTRAINT account_role__not_to_oneself CHECK (granted_by IS DISTINCT FROM account_id),
+        CONSTRAINT account_role__not_by_oneself CHECK (revoked_by IS DISTINCT FROM account_id));
       CREATE UNIQUE INDEX account_role__already_held ON users.account_role (account_id, role) WHERE revoked_at IS NULL;
       GRANT SELECT, INSERT, UPDATE ON users.account_role TO portico_app;
 
@@ -54,10 +60,11 @@ export class UsersPeople1763769600002 implements MigrationInterface {
         version integer NOT NULL DEFAULT 1,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL,
-        CONSTRAINT patient__mrn_taken UNIQUE (mrn_system, mrn));
+        CONSTRAINT patient__mrn_taken UNIQUE (mrn, mrn_system));
       CREATE INDEX patient__of_account ON users.patient (account_id) WHERE account_id IS NOT NULL;
-      CREATE INDEX patient__by_name ON users.patient (family, patient_id);
-      GRANT SELECT, INSERT, UPDATE ON users.patient TO portico_app;
+      CREATE INDEX patient__by_name ON users.patient (lower(family) COLLATE "C", patient_id);
+      -- account_id is not among the columns that the server may change: whose chart it is, link_chart alone decides.
+      GRANT SELECT, INSERT, UPDATE (family, given, birth_date, sex, email, version, updated_at) ON users.patient TO portico_app;
 
       CREATE TABLE users.practitioner (
         practitioner_id uuid CONSTRAINT practitioner__pk PRIMARY KEY,
@@ -69,6 +76,7 @@ export class UsersPeople1763769600002 implements MigrationInterface {
         version integer NOT NULL DEFAULT 1,
         created_at timestamptz NOT NULL,
         updated_at timestamptz NOT NULL);
+      CREATE INDEX practitioner__by_name ON users.practitioner (lower(family) COLLATE "C", practitioner_id);
       GRANT SELECT, INSERT, UPDATE ON users.practitioner TO portico_app;
 
       CREATE TABLE users.care_team_member (
@@ -79,11 +87,11 @@ export class UsersPeople1763769600002 implements MigrationInterface {
         ends_at timestamptz,
         created_at timestamptz NOT NULL,
         created_by uuid NOT NULL,
-        CONSTRAINT care_team_member__period CHECK (ends_at > starts_at));
+        CONSTRAINT care_team_member__period CHECK (ends_at >= starts_at));
       CREATE UNIQUE INDEX care_team_member__already_on_it ON users.care_team_member (patient_id, practitioner_id) WHERE ends_at IS NULL;
       CREATE INDEX care_team_member__of_practitioner ON users.care_team_member (practitioner_id, patient_id);
       CREATE INDEX care_team_member__of_patient ON users.care_team_member (patient_id, practitioner_id);
-      GRANT SELECT, INSERT, UPDATE ON users.care_team_member TO portico_app;
+      GRANT SELECT, INSERT, UPDATE (ends_at) ON users.care_team_member TO portico_app;
 
       -- THE SECOND WALL. Which charts an account may open, from the grant tables alone. Owned by the owner of the tables,
       -- so that it sees through their row policies; the server's role can only read it.
@@ -96,13 +104,16 @@ export class UsersPeople1763769600002 implements MigrationInterface {
           JOIN users.account_role r ON r.account_id = pr.account_id AND r.role = 'clinician' AND r.revoked_at IS NULL
          WHERE c.starts_at <= statement_timestamp() AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp());
       CREATE VIEW users.duty AS SELECT account_id, role FROM users.account_role WHERE revoked_at IS NULL;
-      CREATE VIEW users.own_feed AS SELECT source FROM users.feed WHERE account_id = platform.account_id();
+      CREATE VIEW users.own_feed AS
+        SELECT f.source FROM users.feed f JOIN users.account_role r ON r.account_id = f.account_id AND r.role = 'integration' AND r.revoked_at IS NULL
+         WHERE f.account_id = platform.account_id();
       GRANT SELECT ON users.chart_access, users.duty, users.own_feed TO portico_app;
 
+      -- Duty comes first: it does not depend on the row, so it is looked up once a statement and spares the front desk the rest.
       ALTER TABLE users.patient ENABLE ROW LEVEL SECURITY;
       CREATE POLICY patient__read ON users.patient FOR SELECT TO portico_app USING (
-        EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = patient.patient_id)
-        OR EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'records_officer', 'admin')));
+        EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'records_officer', 'admin'))
+        OR EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = patient.patient_id));
       CREATE POLICY patient__insert ON users.patient FOR INSERT TO portico_app WITH CHECK (
         account_id IS NULL AND EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'admin')));
       CREATE POLICY patient__update ON users.patient FOR UPDATE TO portico_app USING (
@@ -110,10 +121,13 @@ export class UsersPeople1763769600002 implements MigrationInterface {
 
       ALTER TABLE users.care_team_member ENABLE ROW LEVEL SECURITY;
       CREATE POLICY care_team_member__read ON users.care_team_member FOR SELECT TO portico_app USING (
-        EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = care_team_member.patient_id)
-        OR EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'records_officer', 'admin')));
+        EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'records_officer', 'admin'))
+        OR EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = care_team_member.patient_id));
+      -- Nobody lets themselves into a chart.
       CREATE POLICY care_team_member__write ON users.care_team_member FOR INSERT TO portico_app WITH CHECK (
-        EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'admin')));
+        EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'admin'))
+        AND NOT EXISTS (SELECT 1 FROM users.practitioner pr
+                         WHERE pr.practitioner_id = care_team_member.practitioner_id AND pr.account_id = platform.account_id()));
       CREATE POLICY care_team_member__end ON users.care_team_member FOR UPDATE TO portico_app USING (
         EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'admin')));
 
@@ -159,9 +173,9 @@ export class UsersPeople1763769600002 implements MigrationInterface {
           WHERE a.account_id = _account_id $$;
 
       -- A chart is tied to an account only by an invitation to this very chart and the birth date on it (never by demographics alone).
-      CREATE FUNCTION users.link_chart(_patient_id uuid, _account_id uuid, _birth_date text) RETURNS boolean
+      CREATE FUNCTION users.link_chart(_patient_id uuid, _account_id uuid, _birth_date text, _now timestamptz) RETURNS boolean
         LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-          WITH linked AS (UPDATE users.patient SET account_id = _account_id, version = version + 1, updated_at = now()
+          WITH linked AS (UPDATE users.patient SET account_id = _account_id, version = version + 1, updated_at = _now
                            WHERE patient_id = _patient_id AND account_id IS NULL AND birth_date = _birth_date RETURNING 1)
           SELECT EXISTS (SELECT 1 FROM linked) $$;
 

@@ -56,6 +56,7 @@ export class AuthSignIn1763769600003 implements MigrationInterface {
         issued_at timestamptz NOT NULL,
         used_at timestamptz);
       CREATE INDEX refresh_token__of_session ON auth.refresh_token (session_id);
+      CREATE INDEX refresh_token__issued ON auth.refresh_token (issued_at);
       GRANT SELECT, INSERT, UPDATE, DELETE ON auth.refresh_token TO portico_app;
 
       -- Between the password and the second factor, or the enrolment of one.
@@ -66,6 +67,7 @@ export class AuthSignIn1763769600003 implements MigrationInterface {
         expires_at timestamptz NOT NULL,
         used_at timestamptz);
       CREATE INDEX sign_in__expires ON auth.sign_in (expires_at);
+      CREATE INDEX sign_in__of_account ON auth.sign_in (account_id);
       GRANT SELECT, INSERT, UPDATE, DELETE ON auth.sign_in TO portico_app;
 
       -- Failures in a row per secret and account; the key is a MAC of the username, so unknown names cost and answer the same.
@@ -82,11 +84,15 @@ export class AuthSignIn1763769600003 implements MigrationInterface {
         code_mac bytea NOT NULL CONSTRAINT invitation__code UNIQUE,
         account_id uuid,
         patient_id uuid,
+        email text,
         expires_at timestamptz NOT NULL,
         created_at timestamptz NOT NULL,
         created_by uuid,
         used_at timestamptz,
-        CONSTRAINT invitation__for_one CHECK (num_nonnulls(account_id, patient_id) = 1));
+        CONSTRAINT invitation__for_one CHECK (num_nonnulls(account_id, patient_id) = 1),
+        CONSTRAINT invitation__email_of_patient CHECK ((patient_id IS NULL) = (email IS NULL)));
+      CREATE INDEX invitation__of_account ON auth.invitation (account_id) WHERE account_id IS NOT NULL;
+      CREATE INDEX invitation__of_patient ON auth.invitation (patient_id) WHERE patient_id IS NOT NULL;
       GRANT SELECT, INSERT, UPDATE ON auth.invitation TO portico_app;
     `);
   }

@@ -6,6 +6,7 @@ import { AuthModule, JwtGuard, authPolicy } from './modules/auth/index.js';
 import { RecordsModule, recordsPolicy } from './modules/records/index.js';
 import { UsersModule, usersPolicy } from './modules/users/index.js';
 import { DoorGuard } from './platform/access/door.guard.js';
+import { Operator } from './platform/access/operator.js';
 import { UnitOfWorkInterceptor } from './platform/access/unit-of-work.interceptor.js';
 import type { Config } from './platform/config/config.js';
 import { DocsController } from './platform/docs/docs.controller.js';
@@ -36,6 +37,7 @@ export class AppModule {
       controllers: [HealthController, DocsController],
       providers: [
         OpenApi,
+        Operator,
         { provide: APP_GUARD, useExisting: JwtGuard },
         { provide: APP_GUARD, useClass: DoorGuard },
         { provide: APP_INTERCEPTOR, useClass: UnitOfWorkInterceptor },

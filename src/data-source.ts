@@ -4,6 +4,7 @@ import { UsersPeople1763769600002 } from '../migrations/1763769600002-users-peop
 import { AuthSignIn1763769600003 } from '../migrations/1763769600003-auth-sign-in.js';
 import { RecordsChart1763769600004 } from '../migrations/1763769600004-records-chart.js';
 import { AuditLedger1763769600005 } from '../migrations/1763769600005-audit-ledger.js';
+import { userEntities } from './modules/users/index.js';
 import type { Config } from './platform/config/config.js';
 
 export const migrations = [
@@ -14,7 +15,7 @@ export const migrations = [
   AuditLedger1763769600005,
 ];
 
-export const entities: NonNullable<DataSourceOptions['entities']> = [];
+export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];
 
 /** The server's data source: its own role, bounded waits everywhere, statements pipelined. */
 export function appDataSource(database: Config['database']): DataSource {

@@ -1,4 +1,12 @@
-import { loadConfig } from './platform/config/config.js';
-import { serve } from './serve.js';
+import { createApp } from './app.js';
+import { ConfigError, loadConfig } from './platform/config/config.js';
+import { listen } from './serve.js';
 
-await serve(loadConfig());
+try {
+  const config = loadConfig();
+  await listen(await createApp(config), config);
+} catch (error) {
+  // Nothing logs yet: the operator sees why on the console.
+  process.stderr.write(`${error instanceof ConfigError ? error.message : (error as Error).stack}\n`);
+  process.exit(1);
+}

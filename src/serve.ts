@@ -1,5 +1,6 @@
+import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { createApp, reloadTls } from './app.js';
+import { reloadTls } from './app.js';
 import type { Config } from './platform/config/config.js';
 
 /** Longest time that requests under way get to finish, in milliseconds, before the process stops all the same. */
@@ -7,13 +8,13 @@ const DRAIN_MS = 10_000;
 
 /**
  * Listens until SIGTERM or SIGINT; then no new connection is taken, requests under way are answered (their events stored),
- * and connections to the database are closed. `stopped` runs last.
+ * and connections to the database are closed. `stopped` runs last. Resolves with the address that was taken.
  */
-export async function serve(
+export async function listen(
+  app: NestFastifyApplication,
   config: Config,
   stopped: () => Promise<void> = () => Promise.resolve(),
-): Promise<NestFastifyApplication> {
-  const app = await createApp(config);
+): Promise<string> {
   await app.listen(config.http.port, config.http.host);
   let stopping = false;
   const stop = (): void => {
@@ -31,5 +32,7 @@ export async function serve(
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => reloadTls(app, config));
-  return app;
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
+  return `${config.http.tls ? 'https' : 'http'}://${host}:${port}`;
 }

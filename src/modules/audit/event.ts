@@ -34,6 +34,7 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   enrol: 'C',
   activate: 'C',
   update: 'U',
+  end: 'U',
   disable: 'U',
   enable: 'U',
   grant: 'U',
@@ -41,9 +42,11 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   delete: 'D',
   login: 'E',
   logout: 'E',
+  'logout-all': 'E',
   refresh: 'E',
   challenge: 'E',
   verify: 'E',
+  confirm: 'U',
   'step-up': 'E',
 };
 

@@ -17,8 +17,12 @@ export interface Ctx {
   readonly db: Db;
   readonly requestId: string;
   readonly now: Date;
+  /** Where the request came from; empty texts for work that no request carries. */
+  readonly client: { readonly address: string; readonly userAgent: string };
   /** Notes for the audit trail that this data is part of the answer or was changed. */
   touch(touch: Touch): void;
+  /** Tells the audit trail whom a public route has recognised, also when it refuses them afterwards. */
+  identify(who: { accountId: string; sessionId?: string }): void;
   /** Runs the listeners of the event now, inside the transaction. */
   emit(event: DomainEvent): Promise<void>;
   /** Runs after COMMIT; never when the transaction rolls back. */

@@ -23,6 +23,7 @@ export class DoorGuard implements CanActivate {
     if (!endpoint) throw new Problem(403, 'access.undeclared', 'This is not open to anybody.');
     if (endpoint.access === 'public') return true;
     const { actor, credentialProblem } = trailOf(context.switchToHttp().getRequest());
+    if (!actor && endpoint.access === 'mid-sign-in' && credentialProblem === null) return true;
     if (!actor) throw signInRequired(credentialProblem ?? 'auth.sign-in-required');
     if (actor.assurance.acr !== 'aal2' && STAFF_ROLES.some((role) => actor.roles.has(role))) {
       throw new Problem(403, 'auth.second-factor-required', 'Staff sign in with a second factor: sign in again.');

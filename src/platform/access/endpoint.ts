@@ -19,8 +19,11 @@ export interface EndpointOptions {
   action: Action;
   subject: SubjectName;
   summary: string;
-  /** `signed-in` (default): a live session, strong enough for the role; `public`: anybody. */
-  access?: 'signed-in' | 'public';
+  /**
+   * `signed-in` (default): a live session, strong enough for the role; `public`: anybody, and credentials are not looked at;
+   * `mid-sign-in`: signed in, or nobody yet: then the handler demands the mfaToken of a sign-in under way.
+   */
+  access?: 'signed-in' | 'public' | 'mid-sign-in';
   /** The class whose declared fields leave the server; `null` for an answer without a body. */
   response: Type | null;
   /** The answer is a page of `response`. */

@@ -4,6 +4,7 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import { Clock } from '../clock.js';
 import { Database, type OpenRead, type OpenWrite } from '../database/database.js';
 import { Events } from '../events/events.js';
+import { etagOf } from '../http/if-match.js';
 import { pageToJson, toJson, type Page } from '../http/presenter.js';
 import { AuditSink } from './audit-sink.js';
 import type { Ctx } from './context.js';
@@ -18,7 +19,11 @@ function present(endpoint: EndpointOptions, result: unknown, request: FastifyReq
   if (endpoint.produces) return result;
   if (endpoint.response === null) return undefined;
   void reply.header('content-type', 'application/json; charset=utf-8');
-  if (!endpoint.paged) return toJson(endpoint.response, result as object);
+  if (!endpoint.paged) {
+    const { version } = result as { version?: unknown };
+    if (typeof version === 'number') void reply.header('etag', etagOf(version));
+    return toJson(endpoint.response, result as object);
+  }
   const page = result as Page<object>;
   if (page.next !== null) {
     const url = new URL(request.url, 'http://portal.invalid');
@@ -64,6 +69,7 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     } finally {
       await db.release();
     }
+    if (trail.endpoint?.unaudited) return body;
     await this.sink.record(trail, { status: reply.statusCode, code: null });
     trail.settled = true;
     return body;
@@ -97,7 +103,12 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
       db,
       requestId: trail.requestId,
       now: this.clock.now(),
+      client: { address: trail.peer, userAgent: trail.userAgent },
       touch: (touch) => void trail.touches.push(touch),
+      identify: ({ accountId, sessionId }) => {
+        trail.accountId = accountId;
+        trail.sessionId = sessionId ?? trail.sessionId;
+      },
       emit: (event) => events.emit(ctx, event),
       afterCommit: (action) => void afterCommit.push(action),
     };

@@ -29,6 +29,8 @@ export interface Subjects {
   Patient: { id: string };
   Practitioner: { id: string };
   Record: { patientId: string };
+  Password: { accountId: string };
+  SecondFactor: { accountId: string };
   Self: object;
   Session: { accountId: string };
   System: object;
@@ -44,16 +46,19 @@ export const ACTIONS = [
   'search',
   'import',
   'invite',
+  'end',
   'disable',
   'enable',
   'grant',
   'revoke',
   'login',
   'logout',
+  'logout-all',
   'refresh',
   'challenge',
   'verify',
   'enrol',
+  'confirm',
   'activate',
   'step-up',
   'check',

@@ -36,4 +36,5 @@ export {
   type CursorErrorCode,
   type Json,
 } from './sealed-cursor.js';
+export { hmac } from './mac.js';
 export { equalSecret, hashToken, randomToken, successorOf } from './tokens.js';

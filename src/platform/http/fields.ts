@@ -3,6 +3,7 @@ import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayMinSize,
   ArrayUnique,
   IsArray,
   IsBoolean,
@@ -18,6 +19,8 @@ import {
   MaxLength,
   Min,
   MinLength,
+  NotContains,
+  ValidateIf,
   ValidateNested,
 } from 'class-validator';
 
@@ -39,6 +42,10 @@ export interface FieldShape {
   many?: boolean;
 }
 
+/** PostgreSQL has no text with this character: it would be a fault of the database. */
+const NUL = '\u0000';
+const withoutNul = { message: '$property must not contain the character U+0000' };
+
 const shapes = new WeakMap<object, FieldShape[]>();
 
 function declare(shape: Omit<FieldShape, 'name'> = {}): PropertyDecorator {
@@ -57,6 +64,14 @@ export function fieldsOf(view: Class): FieldShape[] {
   return found;
 }
 
+/** Left out is not the same as null: only a field declared nullable takes null, and only an optional one may be missing. */
+function absence(optional = false, nullable = false): PropertyDecorator[] {
+  if (optional && nullable) return [IsOptional()];
+  if (optional) return [ValidateIf((_, value) => value !== undefined)];
+  if (nullable) return [ValidateIf((_, value) => value !== null)];
+  return [];
+}
+
 function field(
   common: Common,
   api: ApiPropertyOptions,
@@ -73,7 +88,7 @@ function field(
       ...(nullable ? { nullable } : {}),
       ...(example === undefined ? {} : { example }),
     } as ApiPropertyOptions),
-    ...(optional || nullable ? [IsOptional()] : []),
+    ...absence(optional, nullable),
     ...checks,
   );
 }
@@ -98,6 +113,7 @@ export const Text = (
       IsString(),
       MinLength(min),
       MaxLength(max),
+      NotContains(NUL, withoutNul),
       ...(pattern ? [Matches(pattern)] : []),
     ],
   );
@@ -110,6 +126,7 @@ export const Texts = (options: Common & { max?: number; many?: number; unique?: 
     IsString({ each: true }),
     MinLength(1, { each: true }),
     MaxLength(options.max ?? 200, { each: true }),
+    NotContains(NUL, { ...withoutNul, each: true }),
     ...(options.unique ? [ArrayUnique()] : []),
   ]);
 
@@ -122,9 +139,10 @@ export const Email = (options: Common): PropertyDecorator =>
 export const OneOf = (values: readonly string[], options: Common): PropertyDecorator =>
   field(options, { type: String, enum: [...values] }, [IsIn([...values])]);
 
-export const SomeOf = (values: readonly string[], options: Common): PropertyDecorator =>
-  field(options, { type: String, isArray: true, enum: [...values] }, [
+export const SomeOf = (values: readonly string[], options: Common & { min?: number }): PropertyDecorator =>
+  field(options, { type: String, isArray: true, enum: [...values], minItems: options.min }, [
     IsArray(),
+    ...(options.min ? [ArrayMinSize(options.min)] : []),
     ArrayUnique(),
     ArrayMaxSize(values.length),
     IsIn([...values], { each: true }),

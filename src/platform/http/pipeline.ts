@@ -22,6 +22,8 @@ const PARSER: Record<string, Problem> = {
   HPE_HEADER_OVERFLOW: new Problem(431, 'http.headers-too-large', 'The headers are too large.'),
   ERR_HTTP_REQUEST_TIMEOUT: new Problem(408, 'http.timeout', 'The request took too long to arrive.'),
 };
+const EMPTY = new Problem(400, 'http.empty-body', 'A JSON body is needed here.');
+const MALFORMED = new Problem(400, 'http.malformed-json', 'The body is not valid JSON.');
 const GARBAGE = new Problem(400, 'http.malformed-request', 'This is not a well-formed HTTP request.');
 
 /**
@@ -168,12 +170,14 @@ export class RequestPipeline {
     const parse = fastify.getDefaultJsonParser('error', 'error');
     fastify.removeAllContentTypeParsers();
     fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+      if (body === '') return done(EMPTY);
       try {
         checkJsonShape(body as string);
       } catch (error) {
         return done(error as Error);
       }
-      void parse(request, body as string, done);
+      // The parser's own error quotes the body.
+      void parse(request, body as string, (error, value) => (error ? done(MALFORMED) : done(null, value)));
     });
     fastify.addContentTypeParser('*', (request, payload, done) => {
       const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();

@@ -7,8 +7,6 @@ import { notFound, Problem, problemBody } from './problem.js';
 
 /** Fastify's own refusals, by code. Everything else of it is answered by its status. */
 const FASTIFY: Record<string, Problem> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: new Problem(400, 'http.malformed-json', 'The body is not valid JSON.'),
-  FST_ERR_CTP_EMPTY_JSON_BODY: new Problem(400, 'http.empty-body', 'A JSON body is needed here.'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: new Problem(415, 'http.media-type', 'Send the body as application/json.'),
   FST_ERR_CTP_BODY_TOO_LARGE: new Problem(413, 'http.too-large', 'The body is larger than is accepted here.'),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: new Problem(

@@ -15,6 +15,8 @@ const CODES: Record<string, string> = {
   min: 'too-small',
   max: 'too-large',
   arrayMaxSize: 'too-many',
+  arrayMinSize: 'too-few',
+  notContains: 'wrong-form',
   arrayUnique: 'repeated',
 };
 

@@ -1,0 +1,70 @@
+import { parseArgs } from 'node:util';
+import { adminCreate } from './cli/admin-create.js';
+import { demo, demoCode, demoToken } from './cli/demo.js';
+import { doctor } from './cli/doctor.js';
+import { keysCreate, keysRotate } from './cli/keys.js';
+import { migrateCommand } from './cli/migrate.js';
+import { OperatorError, type Command } from './cli/command.js';
+import { KeyFileError } from './platform/crypto/index.js';
+import { ConfigError } from './platform/config/config.js';
+
+const commands: Record<string, Command> = {
+  migrate: migrateCommand,
+  'admin:create': adminCreate,
+  'keys:create': keysCreate,
+  'keys:rotate': keysRotate,
+  doctor,
+  demo,
+  'demo:code': demoCode,
+  'demo:token': demoToken,
+};
+
+function help(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return `Usage: npm run cli -- <command> [options]\n\n${lines.join('\n')}\n\nnpm run cli -- <command> --help tells more. Settings come from the environment: see .env.example.`;
+}
+
+function helpOf(name: string, command: Command): string {
+  const options = Object.entries(command.options ?? {}).map(
+    ([option, { type, description }]) => `  --${option}${type === 'string' ? ' <value>' : ''}  ${description}`,
+  );
+  return [
+    `Usage: npm run cli -- ${name} ${command.usage}`.trimEnd(),
+    '',
+    command.summary,
+    ...(options.length > 0 ? ['', ...options] : []),
+  ].join('\n');
+}
+
+async function main(args: string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (!name || name === 'help' || name === '--help') {
+    console.log(help());
+    return name ? 0 : 2;
+  }
+  const command = commands[name];
+  if (!command) {
+    console.error(`There is no command "${name}".\n\n${help()}`);
+    return 2;
+  }
+  if (rest.includes('--help')) {
+    console.log(helpOf(name, command));
+    return 0;
+  }
+  const { values, positionals } = parseArgs({ args: rest, options: command.options ?? {}, allowPositionals: true });
+  await command.run(values, positionals);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const isTheirs =
+    error instanceof ConfigError ||
+    error instanceof OperatorError ||
+    error instanceof KeyFileError ||
+    (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  console.error(isTheirs ? (error as Error).message : error);
+  process.exitCode = 1;
+}

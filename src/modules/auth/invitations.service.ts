@@ -1,0 +1,170 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { Ctx } from '../../platform/access/context.js';
+import { after } from '../../platform/clock.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { normaliseCode, randomCode } from '../../platform/crypto/index.js';
+import { Database } from '../../platform/database/database.js';
+import type { Db } from '../../platform/database/db.js';
+import { Outbox } from '../../platform/outbox/outbox.js';
+import { Accounts, People } from '../users/index.js';
+import { usernameOf } from './account-state.js';
+import { Attempts, networkOf } from './attempts.js';
+import { invalidActivation } from './auth.errors.js';
+import { Credentials } from './credentials.service.js';
+import { LEAST_ALONE, LEAST_WITH_SECOND_FACTOR } from './password.rules.js';
+import { Secrets } from './secrets.js';
+import { isStaff } from './session.rules.js';
+import type { Activate } from './account.dto.js';
+
+const DAYS = 7;
+
+/** Whom a code lets in: the holder of an account that waits for its first password, or a patient who opens one to their chart. */
+export type Invited = { accountId: string } | { patientId: string; email: string };
+
+interface Invitation {
+  invitationId: string;
+  accountId: string | null;
+  patientId: string | null;
+  email: string | null;
+}
+
+const OPEN = 'used_at IS NULL AND expires_at > $1';
+
+/** Activation codes: 80 bits, seven days, once; kept as MACs. A new code voids the ones before it. */
+@Injectable()
+export class Invitations {
+  constructor(
+    private readonly database: Database,
+    private readonly accounts: Accounts,
+    private readonly people: People,
+    private readonly attempts: Attempts,
+    private readonly credentials: Credentials,
+    private readonly secrets: Secrets,
+    private readonly outbox: Outbox,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** The code itself is only in the return value: mail it, or print it as a letter. */
+  async create(ctx: Pick<Ctx, 'db' | 'now' | 'actor'>, invited: Invited): Promise<string> {
+    const { accountId, patientId, email } = { accountId: null, patientId: null, email: null, ...invited };
+    await ctx.db.query(
+      `UPDATE auth.invitation SET expires_at = $1 WHERE ${OPEN} AND (account_id = $2 OR patient_id = $3)`,
+      [ctx.now, accountId, patientId],
+    );
+    const code = randomCode();
+    await ctx.db.query(
+      `INSERT INTO auth.invitation (invitation_id, code_mac, account_id, patient_id, email, expires_at, created_at, created_by)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [
+        uuidv7(),
+        this.secrets.mac('activation', normaliseCode(code)!),
+        accountId,
+        patientId,
+        email,
+        after(ctx.now, DAYS * 86_400),
+        ctx.now,
+        ctx.actor?.id ?? null,
+      ],
+    );
+    return code;
+  }
+
+  /** Makes a code and mails it after the commit. The mail says where to go; nothing of the person or their care. */
+  async invite(ctx: Ctx, invited: Invited, email: string): Promise<void> {
+    const code = await this.create(ctx, invited);
+    const isPatient = 'patientId' in invited;
+    const { hospital, http } = this.config;
+    await this.outbox.mail(ctx, {
+      to: email,
+      subject: `Your access to the portal of ${hospital.name}`,
+      text: [
+        `${hospital.name} invites you to its portal.`,
+        '',
+        `Go to ${http.publicUrl}/activate and enter this code:`,
+        '',
+        `    ${code}`,
+        '',
+        `The code works once, for ${DAYS} days.${isPatient ? ' You will also be asked for your date of birth.' : ''}`,
+        'If you did not expect this message, you need not do anything.',
+      ].join('\n'),
+    });
+  }
+
+  /**
+   * Uses an invitation: the account becomes active under its first password. One answer for a wrong, used or old code and a
+   * wrong birth date; tries are counted for the code and for the address they come from. One of several parallel uses wins.
+   */
+  async activate(ctx: Ctx, input: Activate): Promise<void> {
+    const { password, dateOfBirth, username = null } = input;
+    const code = normaliseCode(input.activationCode);
+    const attempts = [
+      this.attempts.of('activation-address', networkOf(ctx.client.address)),
+      this.attempts.of('activation', code ?? input.activationCode),
+    ];
+    const found = await this.database.write(null, async (db) => {
+      for (const attempt of attempts) {
+        const refused = await this.attempts.refusal(db, attempt, ctx.now);
+        if (refused) return refused;
+      }
+      return code === null ? null : this.find(db, code, ctx.now);
+    });
+    if (found instanceof Error) throw found;
+    if (!found || (found.invitation.patientId !== null && (dateOfBirth === undefined || username === null)))
+      throw invalidActivation();
+    const { invitation, least, ownUsername } = found;
+    if (invitation.accountId !== null) ctx.identify({ accountId: invitation.accountId });
+    const hash = await this.credentials.hashNew(password, least, ownUsername ?? username);
+
+    const used = await ctx.db.query(
+      `UPDATE auth.invitation SET used_at = $1 WHERE ${OPEN} AND invitation_id = $2 RETURNING 1`,
+      [ctx.now, invitation.invitationId],
+    );
+    if (used.length === 0) throw invalidActivation();
+    const accountId = await this.openAccount(ctx, invitation, username, dateOfBirth);
+    await this.credentials.create(ctx, accountId, hash);
+    await this.attempts.succeeded(ctx.db, ...attempts);
+    ctx.identify({ accountId });
+    ctx.touch({ patientId: invitation.patientId, type: 'Account', id: accountId });
+  }
+
+  private async find(
+    db: Db,
+    code: string,
+    now: Date,
+  ): Promise<{ invitation: Invitation; least: number; ownUsername: string | null } | null> {
+    const [invitation] = await db.query<Invitation>(
+      `SELECT invitation_id AS "invitationId", account_id AS "accountId", patient_id AS "patientId", email
+         FROM auth.invitation WHERE ${OPEN} AND code_mac = ANY($2)`,
+      [now, this.secrets.macs('activation', code)],
+    );
+    if (!invitation) return null;
+    if (invitation.accountId === null) return { invitation, least: LEAST_ALONE, ownUsername: null };
+    const { person } = await this.people.loadPerson(db, invitation.accountId, now);
+    const least = isStaff(person.roles) ? LEAST_WITH_SECOND_FACTOR : LEAST_ALONE;
+    return { invitation, least, ownUsername: await usernameOf(db, invitation.accountId) };
+  }
+
+  private async openAccount(
+    ctx: Ctx,
+    invitation: Invitation,
+    username: string | null,
+    birthDate: string | undefined,
+  ): Promise<string> {
+    const { accountId, patientId, email } = invitation;
+    if (accountId !== null) {
+      await this.accounts.activate(ctx, accountId, username);
+      return accountId;
+    }
+    const opened = await this.accounts.createForPatient(ctx, {
+      username: username!,
+      // The patient may change it afterwards; the chart's own name is not read before the birth date was right.
+      displayName: username!,
+      email: email!,
+      patientId: patientId!,
+      birthDate: birthDate!,
+    });
+    if (opened === null) throw invalidActivation();
+    return opened;
+  }
+}

@@ -1,0 +1,56 @@
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { after, Clock } from '../../platform/clock.js';
+import { CONFIG, type Config } from '../../platform/config/config.js';
+import { Database } from '../../platform/database/database.js';
+import { Logger } from '../../platform/logging/logger.js';
+import { SessionEndings } from './session-endings.js';
+
+const EVERY_MS = 30_000;
+const BATCH = 200;
+const DAY = 86_400;
+/** Failures this old are forgotten, except where the limit of failures in a row was reached. */
+const FORGET_ATTEMPTS_DAYS = 90;
+
+/**
+ * Automatic logout when nobody calls again: every 30 s, on every replica. It also clears away what can never be used any
+ * more. A crash in it leaves work to the next run, nothing half done.
+ */
+@Injectable()
+export class SessionSweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private timer: NodeJS.Timeout | null = null;
+  private working: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly endings: SessionEndings,
+    private readonly database: Database,
+    private readonly clock: Clock,
+    private readonly logger: Logger,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => {
+      this.working = this.sweep().catch((error: unknown) => this.logger.error('sessions could not be swept', error));
+    }, EVERY_MS);
+    this.timer.unref();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    if (this.timer) clearInterval(this.timer);
+    await this.working;
+  }
+
+  async sweep(): Promise<void> {
+    const now = this.clock.now();
+    while ((await this.endings.sweep(now, BATCH)) === BATCH);
+    const { patient, staff } = this.config.sessions;
+    const longest = Math.max(patient.absoluteSeconds, staff.absoluteSeconds);
+    await this.database.write(null, async (db) => {
+      await db.query('DELETE FROM auth.refresh_token WHERE issued_at < $1', [after(now, -longest - DAY)]);
+      await db.query('DELETE FROM auth.sign_in WHERE expires_at < $1', [after(now, -DAY)]);
+      await db.query('DELETE FROM auth.attempt WHERE last_at < $1 AND failures < 100', [
+        after(now, -FORGET_ATTEMPTS_DAYS * DAY),
+      ]);
+    });
+  }
+}

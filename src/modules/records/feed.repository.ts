@@ -1,0 +1,190 @@
+import { Injectable } from '@nestjs/common';
+import type { Ctx } from '../../platform/access/context.js';
+import type { RecordKey } from './import-candidates.js';
+import type { KnownRecord, KnownVersion } from './import-plan.js';
+import type { Token } from './import-references.js';
+
+type Work = Pick<Ctx, 'db' | 'now'>;
+
+/** One version of a record, sealed. Times are ISO text. */
+export interface SealedVersion extends RecordKey {
+  recordId: string;
+  patientId: string | null;
+  version: number;
+  category: readonly string[];
+  codeSystem: string;
+  code: string;
+  status: string;
+  effectiveAt: string | null;
+  sortAt: string;
+  sourceUpdatedAt: string | null;
+  contentMac: Buffer;
+  resource: Buffer;
+}
+
+export type StoredRecord = RecordKey & KnownRecord;
+
+/** What all rows of one import share. */
+export interface Delivery {
+  importId: string;
+  source: string;
+}
+
+// Longest of one statement, of waiting for another import of the feed, and of thinking between statements, in milliseconds.
+const PATIENCE = { statement_timeout: 60_000, lock_timeout: 30_000, idle_in_transaction_session_timeout: 60_000 };
+
+const COLUMNS = 'category, code_system, code, status, effective_at, sort_at, source_updated_at';
+const ROWS = `json_to_recordset($1::json) AS x(record_id uuid, patient_id uuid, type text, source_id text, version integer, category text[],
+  code_system text, code text, status text, effective_at timestamptz, sort_at timestamptz, source_updated_at timestamptz, content_mac text, at integer, length integer)`;
+const MAC = "decode(x.content_mac, 'hex')";
+const RESOURCE = 'substring($2::bytea FROM x.at FOR x.length)';
+
+/** Rows as JSON and their sealed bytes in one piece: hex in an array would double them. */
+function rowsOf(versions: readonly SealedVersion[]): [string, Buffer] {
+  let at = 1;
+  const rows = versions.map((one) => {
+    const { length } = one.resource;
+    const row = {
+      record_id: one.recordId,
+      patient_id: one.patientId,
+      type: one.type,
+      source_id: one.sourceId,
+      version: one.version,
+      category: one.category,
+      code_system: one.codeSystem,
+      code: one.code,
+      status: one.status,
+      effective_at: one.effectiveAt,
+      sort_at: one.sortAt,
+      source_updated_at: one.sourceUpdatedAt,
+      content_mac: one.contentMac.toString('hex'),
+      at,
+      length,
+    };
+    at += length;
+    return row;
+  });
+  return [JSON.stringify(rows), Buffer.concat(versions.map((one) => one.resource))];
+}
+
+/** A feed's own records, as its imports find and write them; row security shows it no other feed's. */
+@Injectable()
+export class FeedRepository {
+  /** Takes the feed's turn until the end of the transaction: two imports at once would both find nothing and both create. */
+  async begin({ db }: Work, source: string): Promise<void> {
+    const settings = Object.entries(PATIENCE).map(([name, ms]) => `set_config('${name}', '${ms}', true)`);
+    await db.query(`SELECT ${settings.join(', ')}`);
+    await db.query("SELECT pg_advisory_xact_lock(hashtext('records.import'), hashtext($1))", [source]);
+  }
+
+  /** A point to come back to when it turns out that entries cannot be taken. */
+  async mark({ db }: Work): Promise<void> {
+    await db.query('SAVEPOINT taken');
+  }
+
+  async back({ db }: Work): Promise<void> {
+    await db.query('ROLLBACK TO SAVEPOINT taken');
+  }
+
+  async known({ db }: Work, source: string, keys: readonly RecordKey[]): Promise<StoredRecord[]> {
+    if (keys.length === 0) return [];
+    return db.query<StoredRecord>(
+      `SELECT r.type, r.source_id AS "sourceId", r.record_id AS "recordId", r.patient_id AS "patientId", r.version,
+              r.content_mac AS "contentMac", r.source_updated_at AS "sourceUpdatedAt"
+         FROM unnest($2::text[], $3::text[]) AS k(type, source_id)
+         JOIN records.record r ON r.source = $1 AND r.type = k.type AND r.source_id = k.source_id`,
+      [source, keys.map(({ type }) => type), keys.map(({ sourceId }) => sourceId)],
+    );
+  }
+
+  /** Directory entries by business identifier, each with the record that it is. */
+  async identified({ db }: Work, source: string, tokens: readonly Token[]): Promise<(Token & StoredRecord)[]> {
+    if (tokens.length === 0) return [];
+    return db.query<Token & StoredRecord>(
+      `SELECT d.type, d.system, d.value, r.source_id AS "sourceId", r.record_id AS "recordId", r.patient_id AS "patientId", r.version,
+              r.content_mac AS "contentMac", r.source_updated_at AS "sourceUpdatedAt"
+         FROM unnest($2::text[], $3::text[], $4::text[]) AS k(type, system, value)
+         JOIN records.directory_identifier d ON d.source = $1 AND d.type = k.type AND d.value = k.value AND d.system = k.system
+         JOIN records.record r ON r.record_id = d.record_id`,
+      [source, tokens.map(({ type }) => type), tokens.map(({ system }) => system), tokens.map(({ value }) => value)],
+    );
+  }
+
+  /** Earlier versions by record. */
+  async history({ db }: Work, recordIds: readonly string[]): Promise<Map<string, KnownVersion[]>> {
+    if (recordIds.length === 0) return new Map();
+    const rows = await db.query<KnownVersion & { recordId: string }>(
+      `SELECT record_id AS "recordId", version, content_mac AS "contentMac" FROM records.record_version WHERE record_id = ANY($1::uuid[])`,
+      [recordIds],
+    );
+    return Map.groupBy(rows, ({ recordId }) => recordId);
+  }
+
+  /** Resolves with the ids that were free: a Patient's is its chart's, and another feed may have taken it. */
+  async insert(
+    { db, now }: Work,
+    { importId, source }: Delivery,
+    versions: readonly SealedVersion[],
+  ): Promise<Set<string>> {
+    const rows = await db.query<{ record_id: string }>(
+      `INSERT INTO records.record (record_id, patient_id, type, source_id, version, ${COLUMNS}, content_mac, resource, source, import_id, received_at)
+       SELECT x.record_id, x.patient_id, x.type, x.source_id, x.version, ${columnsOf('x')}, ${MAC}, ${RESOURCE}, $3, $4, $5 FROM ${ROWS}
+       ON CONFLICT (record_id) DO NOTHING RETURNING record_id`,
+      [...rowsOf(versions), source, importId, now],
+    );
+    return new Set(rows.map((row) => row.record_id));
+  }
+
+  /** New current versions; what was current goes into the history, sealed bytes as they are. */
+  async replace({ db, now }: Work, { importId }: Delivery, versions: readonly SealedVersion[]): Promise<void> {
+    await db.query(
+      `INSERT INTO records.record_version (record_id, version, patient_id, source, ${COLUMNS}, content_mac, resource, import_id, received_at)
+       SELECT record_id, version, patient_id, source, ${COLUMNS}, content_mac, resource, import_id, received_at FROM records.record WHERE record_id = ANY($1::uuid[])`,
+      [versions.map(({ recordId }) => recordId)],
+    );
+    await db.query(
+      `UPDATE records.record r SET (patient_id, version, ${COLUMNS}, content_mac, resource, import_id, received_at) =
+         (x.patient_id, x.version, ${columnsOf('x')}, ${MAC}, ${RESOURCE}, $3::uuid, $4::timestamptz) FROM ${ROWS} WHERE r.record_id = x.record_id`,
+      [...rowsOf(versions), importId, now],
+    );
+  }
+
+  /** Versions that came late: history only. */
+  async file({ db, now }: Work, { importId, source }: Delivery, versions: readonly SealedVersion[]): Promise<void> {
+    await db.query(
+      `INSERT INTO records.record_version (record_id, version, patient_id, source, ${COLUMNS}, content_mac, resource, import_id, received_at)
+       SELECT x.record_id, x.version, x.patient_id, $3, ${columnsOf('x')}, ${MAC}, ${RESOURCE}, $4, $5 FROM ${ROWS}`,
+      [...rowsOf(versions), source, importId, now],
+    );
+  }
+
+  /** The business identifiers that directory entries have now. */
+  async identify(
+    { db }: Work,
+    source: string,
+    entries: readonly { recordId: string; tokens: readonly Token[] }[],
+  ): Promise<void> {
+    if (entries.length === 0) return;
+    await db.query('DELETE FROM records.directory_identifier WHERE record_id = ANY($1::uuid[])', [
+      entries.map(({ recordId }) => recordId),
+    ]);
+    const rows = entries.flatMap(({ recordId, tokens }) => tokens.map((token) => ({ recordId, ...token })));
+    await db.query(
+      `INSERT INTO records.directory_identifier (record_id, source, type, system, value)
+       SELECT x.record_id, $5, x.type, x.system, x.value
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS x(record_id, type, system, value) ON CONFLICT DO NOTHING`,
+      [
+        rows.map((row) => row.recordId),
+        rows.map((row) => row.type),
+        rows.map((row) => row.system),
+        rows.map((row) => row.value),
+        source,
+      ],
+    );
+  }
+}
+
+const columnsOf = (alias: string): string =>
+  COLUMNS.split(', ')
+    .map((name) => `${alias}.${name}`)
+    .join(', ');

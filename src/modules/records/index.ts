@@ -1,0 +1,2 @@
+export { RecordsModule } from './records.module.js';
+export { recordsPolicy } from './records.policy.js';

@@ -1,0 +1,45 @@
+import type { RecordFacts } from '../../fhir/index.js';
+import type { Place } from '../../platform/crypto/index.js';
+
+/** Words of a record that lists show and no column may hold, because they are clinical. */
+export interface RecordHead {
+  display: string;
+  /** When, as sent: partial dates stay partial, words stay words. */
+  effectiveText?: string;
+}
+
+export interface OpenedRecord {
+  head: RecordHead;
+  /** The FHIR resource as sent but for its resolved references. */
+  resourceText: string;
+}
+
+const NEWLINE = 0x0a;
+
+/** What is sealed: one line with the head, then the resource, so that reading never parses the resource. */
+export function packRecord({ display, effectiveText }: RecordFacts, resourceText: string): Buffer {
+  const head: RecordHead = { display, effectiveText };
+  return Buffer.from(`${JSON.stringify(head)}\n${resourceText}`, 'utf8');
+}
+
+export function unpackRecord(plaintext: Buffer): OpenedRecord {
+  const end = plaintext.indexOf(NEWLINE);
+  return {
+    head: JSON.parse(plaintext.toString('utf8', 0, end)) as RecordHead,
+    resourceText: plaintext.toString('utf8', end + 1),
+  };
+}
+
+/** One place for a version wherever it lies, so that its sealed bytes can move into the history as they are. */
+export const placeOf = (recordId: string, version: number): Place => ({
+  table: 'record',
+  row: `${recordId}/${version}`,
+  column: 'resource',
+});
+
+/** Key scope of a record: its patient's own, or one of the feed for what belongs to no patient. */
+export const scopeOf = (patientId: string | null, source: string): string =>
+  patientId === null ? `shared:${source}` : `patient:${patientId}`;
+
+/** FHIR's token form `system|code`; null when there is no code. */
+export const codeToken = (system: string, code: string): string | null => (code === '' ? null : `${system}|${code}`);

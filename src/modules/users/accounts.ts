@@ -1,0 +1,129 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { Ctx } from '../../platform/access/context.js';
+import type { Db } from '../../platform/database/db.js';
+import { AccountRole } from './account-role.entity.js';
+import { Account } from './account.entity.js';
+import { normaliseUsername, usernameKey } from './username.js';
+import { notInvited, usernameNeeded } from './users.errors.js';
+
+/** A unit of work that may have no actor: activation and the operator's commands come before anybody is signed in. */
+type Work = Pick<Ctx, 'db' | 'now'>;
+
+export interface SignInAccount {
+  accountId: string;
+  status: 'invited' | 'active' | 'disabled';
+  email: string;
+  displayName: string;
+}
+
+/** Accounts as sign-in needs them. Asks no ability: its callers prove who somebody is before there is an actor. */
+@Injectable()
+export class Accounts {
+  /** The account of a username, found by its {@link usernameKey}. */
+  async findForSignIn(db: Pick<Db, 'query'>, key: string): Promise<SignInAccount | null> {
+    const rows = await db.query<SignInAccount>(
+      `SELECT account_id AS "accountId", status, email, display_name AS "displayName" FROM users.account WHERE username_key = $1`,
+      [key],
+      'users_account_for_sign_in',
+    );
+    return rows[0] ?? null;
+  }
+
+  async emailOf(ctx: Pick<Ctx, 'db'>, accountId: string): Promise<string | null> {
+    const rows = await ctx.db.query<{ email: string }>('SELECT email FROM users.account WHERE account_id = $1', [
+      accountId,
+    ]);
+    return rows[0]?.email ?? null;
+  }
+
+  /**
+   * Makes an invited account active, under its own username or, where it has none, this one. Exactly one of several
+   * attempts succeeds; a disabled account stays disabled. Throws users.not-invited, -username-needed, -username-taken.
+   */
+  async activate(ctx: Work, accountId: string, username: string | null): Promise<{ username: string }> {
+    const wanted = username === null ? null : normaliseUsername(username);
+    const [account] = await ctx.db.query<{ username: string | null }>(
+      `UPDATE users.account SET username = coalesce(username, $2), username_key = coalesce(username_key, $3),
+              status = 'active', activated_at = $4, version = version + 1, updated_at = $4
+        WHERE account_id = $1 AND status = 'invited' RETURNING username`,
+      [accountId, wanted, wanted === null ? null : usernameKey(wanted), ctx.now],
+    );
+    if (!account) throw notInvited();
+    if (account.username === null) throw usernameNeeded();
+    return { username: account.username };
+  }
+
+  /**
+   * Opens an active account with the role patient and ties the chart to it, if the chart has no account yet and exactly this
+   * birth date (YYYY-MM-DD). Otherwise null, and nothing is left of the account. The caller has checked the invitation.
+   */
+  async createForPatient(
+    ctx: Work,
+    input: { username: string; displayName: string; email: string; patientId: string; birthDate: string },
+  ): Promise<string | null> {
+    await ctx.db.query('SAVEPOINT users_new_patient');
+    const accountId = await this.insert(ctx, {
+      ...input,
+      status: 'active',
+      role: 'patient',
+      reason: 'Activated the invitation to the chart.',
+    });
+    const [linked] = await ctx.db.query<{ linked: boolean }>('SELECT users.link_chart($1, $2, $3, $4) AS linked', [
+      input.patientId,
+      accountId,
+      input.birthDate,
+      ctx.now,
+    ]);
+    await ctx.db.query(
+      linked?.linked ? 'RELEASE SAVEPOINT users_new_patient' : 'ROLLBACK TO SAVEPOINT users_new_patient',
+    );
+    return linked?.linked ? accountId : null;
+  }
+
+  /** An invited administrator, made by the operator at the server itself, where nobody is signed in who could grant the role. */
+  createFirstAdmin(ctx: Work, input: { username?: string; displayName: string; email: string }): Promise<string> {
+    return this.insert(ctx, {
+      ...input,
+      status: 'invited',
+      role: 'admin',
+      reason: 'Made by the operator of the server.',
+    });
+  }
+
+  private async insert(
+    ctx: Work,
+    input: {
+      username?: string;
+      displayName: string;
+      email: string;
+      status: 'invited' | 'active';
+      role: 'patient' | 'admin';
+      reason: string;
+    },
+  ): Promise<string> {
+    const manager = await ctx.db.manager();
+    const id = uuidv7();
+    const username = input.username === undefined ? null : normaliseUsername(input.username);
+    await manager.insert(Account, {
+      id,
+      username,
+      usernameKey: username === null ? null : usernameKey(username),
+      displayName: input.displayName,
+      email: input.email,
+      status: input.status,
+      activatedAt: input.status === 'active' ? ctx.now : null,
+      createdAt: ctx.now,
+      updatedAt: ctx.now,
+    });
+    await manager.insert(AccountRole, {
+      id: uuidv7(),
+      accountId: id,
+      role: input.role,
+      reason: input.reason,
+      grantedAt: ctx.now,
+      grantedBy: null,
+    });
+    return id;
+  }
+}

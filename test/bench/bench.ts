@@ -1,0 +1,194 @@
+/**
+ * `npm run bench`: floor and portal in one run, taken in turns, because machines are noisy and only ratios mean something.
+ * Floor: bare Fastify with one indexed SELECT of the same row through pg. Portal: the same record through the access
+ * token, the live session, both walls, decryption and a durable audit event. Each server is a process of its own.
+ */
+import { fork, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, chmodSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import autocannon from 'autocannon';
+import pg from 'pg';
+import { makeHospital } from '../../src/demo/hospital.js';
+import { createKeyFile } from '../../src/platform/crypto/index.js';
+import { EmbeddedPostgres, ensureDatabase } from '../../src/platform/database/embedded-postgres.js';
+import { migrate } from '../../src/platform/database/migrate.js';
+import { ownerDataSource } from '../../src/data-source.js';
+import { urlsOf } from '../harness/database.js';
+import { startPortal } from '../harness/portal.js';
+import { makeAdmin, makeFeed, openAccount } from '../harness/people.js';
+
+const { values: args } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    connections: { type: 'string', default: '32' },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (args.help) {
+  console.log('npm run bench -- [--rounds 5] [--seconds 4] [--connections 32]');
+  process.exit(0);
+}
+const ROUNDS = Number(args.rounds);
+const SECONDS = Number(args.seconds);
+const CONNECTIONS = Number(args.connections);
+
+const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+
+const freePort = (): Promise<number> =>
+  new Promise((done) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => done(port));
+    });
+  });
+
+const rssOf = (pid: number): number =>
+  Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+
+interface Target {
+  url: string;
+  headers?: Record<string, string>;
+}
+
+async function shoot(target: Target): Promise<{ rps: number; p99: number }> {
+  const result = await autocannon({ ...target, connections: CONNECTIONS, duration: SECONDS });
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${target.url}: ${result.non2xx} refused, ${result.errors} failed`);
+  return { rps: result.requests.average, p99: result.latency.p99 };
+}
+
+async function turns(floor: Target, portal: Target) {
+  const taken: { floor: { rps: number; p99: number }; portal: { rps: number; p99: number } }[] = [];
+  await shoot(floor);
+  await shoot(portal);
+  for (let round = 0; round < ROUNDS; round++) {
+    // The order changes from round to round, so that neither always has the warmer machine.
+    if (round % 2 === 0) taken.push({ floor: await shoot(floor), portal: await shoot(portal) });
+    else {
+      const second = await shoot(portal);
+      taken.push({ floor: await shoot(floor), portal: second });
+    }
+  }
+  return {
+    floorRps: Math.round(median(taken.map((turn) => turn.floor.rps))),
+    portalRps: Math.round(median(taken.map((turn) => turn.portal.rps))),
+    ratio: Number(median(taken.map((turn) => turn.portal.rps / turn.floor.rps)).toFixed(3)),
+    floorP99Ms: median(taken.map((turn) => turn.floor.p99)),
+    portalP99Ms: median(taken.map((turn) => turn.portal.p99)),
+  };
+}
+
+const started = (child: ChildProcess, url: string): Promise<void> =>
+  new Promise((done, fail) => {
+    child.once('exit', (code) => fail(new Error(`a server ended with ${code}`)));
+    const look = (): void =>
+      void fetch(url).then(
+        () => done(),
+        () => setTimeout(look, 50),
+      );
+    look();
+  });
+
+const folder = mkdtempSync(join(tmpdir(), 'portico-bench-'));
+chmodSync(folder, 0o755);
+const postgres = new EmbeddedPostgres(join(folder, 'postgres'), { durable: true });
+await postgres.start();
+await ensureDatabase(postgres.url('postgres'), 'bench');
+const database = urlsOf(postgres.url('postgres'), 'bench');
+await migrate(database, ownerDataSource(database));
+const keyFile = join(folder, 'keys.json');
+await createKeyFile(keyFile);
+process.env.PORTICO_TEST_SERVER = JSON.stringify({ administratorUrl: postgres.url('postgres'), keyFile });
+const [portalPort, floorPort] = [await freePort(), await freePort()];
+const portalUrl = `http://127.0.0.1:${portalPort}`;
+
+console.error('Filling …');
+const seed = await startPortal({ database, env: { PUBLIC_URL: portalUrl, LOG_LEVEL: 'error' } });
+const admin = await makeAdmin(seed);
+const hospital = makeHospital({ seed: 7, today: new Date('2026-11-22T00:00:00Z') });
+const feed = await makeFeed(seed, admin, 'https://ehr.example.org/fhir');
+for (const bundle of [hospital.directoryBundle, ...hospital.patients.map((patient) => patient.bundle)]) {
+  await feed.post('/v1/imports').set('content-type', 'application/fhir+json').send(bundle).expect(202);
+}
+const owner = new pg.Client({ connectionString: database.ownerUrl });
+await owner.connect();
+const chart = hospital.patients[0]!;
+const patientId = (
+  await owner.query<{ patient_id: string }>('SELECT patient_id FROM users.patient WHERE mrn = $1', [chart.mrn])
+).rows[0]!.patient_id;
+const patient = await openAccount(seed, admin, { id: patientId, birthDate: chart.birthDate, email: chart.email });
+
+// The floor's rows are the very answers of the portal.
+await owner.query(
+  'CREATE SCHEMA bench; CREATE TABLE bench.record (record_id uuid PRIMARY KEY, patient_id uuid, sort_at timestamptz, body text); CREATE INDEX ON bench.record (patient_id, sort_at DESC, record_id DESC)',
+);
+const { rows: records } = await owner.query<{ record_id: string; sort_at: Date }>(
+  'SELECT record_id, sort_at FROM records.record WHERE patient_id = $1',
+  [patientId],
+);
+let recordId = '';
+for (const { record_id: id, sort_at: sortAt } of records) {
+  const { text } = await patient.get(`/v1/records/${id}`);
+  await owner.query('INSERT INTO bench.record VALUES ($1, $2, $3, $4)', [id, patientId, sortAt, text]);
+  if (Math.abs(text.length - 1_500) < 250) recordId = id;
+}
+recordId ||= records[0]!.record_id;
+await owner.query('GRANT USAGE ON SCHEMA bench TO PUBLIC; GRANT SELECT ON bench.record TO PUBLIC; ANALYZE');
+const bytes = (
+  await owner.query<{ n: number }>('SELECT length(body) AS n FROM bench.record WHERE record_id = $1', [recordId])
+).rows[0]!.n;
+const token = patient.tokens.accessToken;
+await seed.close();
+
+const env = {
+  ...process.env,
+  DATABASE_URL: database.url,
+  DATABASE_SEQUENCER_URL: database.sequencerUrl,
+  DATABASE_AUDITOR_URL: database.auditorUrl,
+  KEY_FILE: keyFile,
+  PUBLIC_URL: portalUrl,
+  LOG_LEVEL: 'error',
+  ACCESS_TOKEN_MINUTES: '60',
+  NODE_ENV: 'development',
+};
+const portal = fork('dist/src/main.js', {
+  env: { ...env, PORT: String(portalPort) },
+  execArgv: process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : [],
+});
+const floor = fork('test/bench/floor.mjs', { env: { ...env, PORT: String(floorPort) }, execArgv: [] });
+await started(portal, `${portalUrl}/health/live`);
+await started(floor, `http://127.0.0.1:${floorPort}/`);
+
+console.error(`${ROUNDS} rounds of ${SECONDS} s, ${CONNECTIONS} connections …`);
+const headers = { authorization: `Bearer ${token}` };
+const one = await turns(
+  { url: `http://127.0.0.1:${floorPort}/record/${recordId}` },
+  { url: `${portalUrl}/v1/records/${recordId}`, headers },
+);
+const page = await turns(
+  { url: `http://127.0.0.1:${floorPort}/page/${patientId}` },
+  { url: `${portalUrl}/v1/patients/${patientId}/records?limit=20`, headers },
+);
+const { rows: ledger } = await owner.query<{ events: string }>(
+  'SELECT (SELECT count(*) FROM audit.inbox) + (SELECT count(*) FROM audit.entry) AS events',
+);
+const report = {
+  machine: { cpu: cpus()[0]!.model, cores: cpus().length, node: process.version },
+  record: { bytes, ...one },
+  page: { items: 20, ...page },
+  portalPeakRssMb: Math.round(rssOf(portal.pid!)),
+  floorPeakRssMb: Math.round(rssOf(floor.pid!)),
+  auditEvents: Number(ledger[0]!.events),
+};
+console.table({ 'one record': one, 'page of 20': page });
+console.log(JSON.stringify(report));
+portal.kill('SIGTERM');
+floor.kill('SIGTERM');
+await new Promise((done) => portal.once('exit', done));
+await owner.end();
+await postgres.stop();
+process.exit(0);
