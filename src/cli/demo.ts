@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generate } from 'otplib';
 import pg from 'pg';
 import { createApp } from '../app.js';
@@ -167,14 +168,20 @@ export const demoToken: Command = {
       if (!answer.ok) throw new OperatorError(`${path}: ${said.detail}`);
       return said;
     };
-    let signIn = await post('/v1/auth/login', { username: account.username, password: account.password });
-    if (signIn.status === 'mfa_required') {
-      signIn = await post('/v1/auth/mfa/verify', {
+    const signIn = await post('/v1/auth/login', { username: account.username, password: account.password });
+    if (signIn.status !== 'mfa_required') return console.log(signIn.accessToken);
+    const verify = async () =>
+      post('/v1/auth/mfa/verify', {
         mfaToken: signIn.mfaToken,
         method: 'totp',
         code: await generate({ secret: account.totpSecret! }),
       });
-    }
-    console.log(signIn.accessToken);
+    // A code counts once: when this one was used just now, the next one comes within half a minute.
+    const { accessToken } = await verify().catch(async () => {
+      console.error('The current code was used already; waiting for the next one …');
+      await sleep(30_000 - (Date.now() % 30_000) + 500);
+      return verify();
+    });
+    console.log(accessToken);
   },
 };

@@ -34,8 +34,7 @@ export class SignIn {
     const attempt = this.attempts.of('password', key);
     const { isAllowed, account, stored } = await this.database.write(null, async (db) => {
       const isAllowed = await this.attempts.reserve(db, attempt, ctx.now);
-      // No username holds NUL, and PostgreSQL takes no text that does.
-      const account = await this.accounts.findForSignIn(db, key.includes('\0') ? '' : key);
+      const account = await this.accounts.findForSignIn(db, key);
       return { isAllowed, account, stored: await this.credentials.find(db, account?.accountId ?? null) };
     });
     if (account) ctx.identify({ accountId: account.accountId });

@@ -91,7 +91,8 @@ export class TotpEnrolment {
       return ctx.actor.id;
     }
     const accountId = await this.database.write(null, (db) => this.signIns.find(db, mfaToken, 'enrolment', ctx.now));
-    if (accountId === null) throw signInExpired();
+    // Signed in as somebody else at the same time: the event could name only one of the two.
+    if (accountId === null || (ctx.actor && ctx.actor.id !== accountId)) throw signInExpired();
     ctx.identify({ accountId });
     return accountId;
   }

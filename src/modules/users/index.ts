@@ -1,5 +1,5 @@
-export { Accounts, type SignInAccount } from './accounts.js';
-export { Charts, type FeedChart, type FeedPatient } from './charts.js';
+export { Accounts } from './accounts.js';
+export { Charts, type FeedPatient } from './charts.js';
 export { People, type LoadedPerson } from './people.js';
 export { Username, usernameKey } from './username.js';
 export { AccountDisabled, AccountInvited, PatientInvited, RolesChanged } from './users.events.js';

@@ -1,0 +1,129 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import jwt from 'jsonwebtoken';
+import { KeyRing } from '../../src/platform/crypto/index.js';
+import { checkLedger } from '../harness/ledger.js';
+import { makeAdmin, makePatient, signInAs, type Caller } from '../harness/people.js';
+import { startPortal, type Portal } from '../harness/portal.js';
+
+let portal: Portal;
+let admin: Caller;
+
+beforeAll(async () => {
+  portal = await startPortal();
+  admin = await makeAdmin(portal);
+});
+beforeEach(async () => {
+  admin = await signInAs(portal, admin.credentials);
+});
+afterAll(async () => {
+  await checkLedger(portal);
+  await portal.close();
+});
+
+const refusal = async (request: PromiseLike<{ status: number; body: { code: string } }>) => {
+  const { status, body } = await request;
+  return [status, body.code];
+};
+
+describe('access tokens', () => {
+  const withToken = (token: string) => portal.http.get('/v1/auth/sessions').set('Authorization', `Bearer ${token}`);
+  const signed = (
+    claims: object,
+    key: KeyObject | Buffer | '' = portal.app.get(KeyRing).signingKey.privateKey,
+    header: object = {},
+    alg = 'ES256',
+  ) =>
+    jwt.sign(claims, key as KeyObject, {
+      algorithm: alg as 'ES256',
+      header: { alg, typ: 'at+jwt', kid: portal.app.get(KeyRing).signingKey.kid, ...header },
+    });
+
+  it('are refused after five minutes, when remembered too', async () => {
+    const patient = await makePatient(portal, admin);
+    await withToken(patient.tokens.accessToken).expect(200);
+    portal.clock.forward(299);
+    await withToken(patient.tokens.accessToken).expect(200);
+    portal.clock.forward(2);
+    expect(await refusal(withToken(patient.tokens.accessToken))).toEqual([401, 'auth.token-expired']);
+    // Forgotten by then: verified anew, and refused by the same clock.
+    expect(await refusal(withToken(patient.tokens.accessToken))).toEqual([401, 'auth.token-expired']);
+  });
+
+  it('are refused in every forged form', async () => {
+    const patient = await makePatient(portal, admin);
+    const stranger = await makePatient(portal, admin);
+    const ring = portal.app.get(KeyRing);
+    const claims = jwt.decode(patient.tokens.accessToken) as Record<string, unknown>;
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    const pem = ring.verificationKeys.get(ring.signingKey.kid)!.export({ type: 'spki', format: 'pem' });
+    await withToken(signed(claims)).expect(200);
+    const { sub: foreign } = jwt.decode(stranger.tokens.accessToken) as { sub: string };
+    const without = (name: string) => Object.fromEntries(Object.entries(claims).filter(([key]) => key !== name));
+    const now = Math.floor(portal.clock.now().getTime() / 1000);
+    const [head, payload, signature] = patient.tokens.accessToken.split('.') as [string, string, string];
+    const none = Buffer.from('{"alg":"none","typ":"at+jwt","kid":"k"}').toString('base64url');
+    const forged: Record<string, string> = {
+      'alg none': `${none}.${payload}.`,
+      'alg none with a signature': `${none}.${payload}.${signature}`,
+      'HS256 with the public key': signed(claims, Buffer.from(pem), {}, 'HS256'),
+      'another key under our kid': signed(claims, other),
+      'another kid': signed(claims, undefined, { kid: 'other' }),
+      'no kid': signed(claims, undefined, { kid: undefined }),
+      'a key in the header': signed(claims, other, { jwk: other.export({ format: 'jwk' }) }),
+      'an address of keys': signed(claims, undefined, { jku: 'https://evil.example/keys' }),
+      'typ JWT': signed(claims, undefined, { typ: 'JWT' }),
+      'another audience': signed({ ...claims, aud: 'other' }),
+      'no audience': signed(without('aud')),
+      'another issuer': signed({ ...claims, iss: 'https://evil.example' }),
+      'no issuer': signed(without('iss')),
+      'no end': signed(without('exp')),
+      'no session': signed(without('sid')),
+      'no subject': signed(without('sub')),
+      'no id': signed(without('jti')),
+      expired: signed({ ...claims, exp: now - 1 }),
+      'valid only later': signed({ ...claims, nbf: now + 60 }),
+      "another account's session": signed({ ...claims, sub: foreign }),
+      'an unknown session': signed({ ...claims, sid: claims.jti }),
+      'a refresh token': patient.tokens.refreshToken,
+      'two payloads': `${head}.${payload}.${payload}.${signature}`,
+      'no signature': `${head}.${payload}.`,
+      'a long token': signed({ ...claims, pad: 'x'.repeat(2_000) }),
+      nothing: '',
+    };
+    for (const [name, token] of Object.entries(forged)) {
+      const { status, headers } = await withToken(token);
+      expect([name, status]).toEqual([name, 401]);
+      expect(headers['www-authenticate']).toMatch(/^Bearer/);
+    }
+  });
+
+  it('are refused with any character changed', async () => {
+    const patient = await makePatient(portal, admin);
+    const token = patient.tokens.accessToken;
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const passed: number[] = [];
+    for (let at = 0; at < token.length; at++) {
+      if (token[at] === '.') continue;
+      // One bit of the character's six; the last four bits of the signature stand for nothing, and are refused all the same.
+      const flipped = alphabet[alphabet.indexOf(token[at]!) ^ (1 << (at % 6))]!;
+      const { status } = await withToken(token.slice(0, at) + flipped + token.slice(at + 1));
+      if (status !== 401) passed.push(at);
+    }
+    for (const bit of [1, 2, 4, 8]) {
+      const flipped = alphabet[alphabet.indexOf(token.at(-1)!) ^ bit]!;
+      if ((await withToken(token.slice(0, -1) + flipped)).status !== 401) passed.push(-bit);
+    }
+    expect(passed).toEqual([]);
+    await withToken(token).expect(200);
+  });
+
+  it('are not looked for in other places', async () => {
+    const { tokens } = await makePatient(portal, admin);
+    await portal.http.get(`/v1/auth/sessions?access_token=${tokens.accessToken}`).expect(401);
+    await portal.http.get('/v1/auth/sessions').set('Cookie', `access_token=${tokens.accessToken}`).expect(401);
+    expect(
+      await refusal(portal.http.get('/v1/auth/sessions').set('Authorization', `Basic ${tokens.accessToken}`)),
+    ).toEqual([401, 'auth.sign-in-required']);
+  });
+});

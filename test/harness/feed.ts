@@ -1,0 +1,75 @@
+import { request } from 'node:http';
+import type supertest from 'supertest';
+import type { Caller } from './people.js';
+
+/** A resource as text: what is sent must keep its decimals. */
+export type ResourceText = string;
+
+export interface EntryOptions {
+  fullUrl?: string;
+  request?: { method: string; url: string };
+}
+
+export const entryOf = (resource: ResourceText, { fullUrl, request: sent }: EntryOptions = {}): string =>
+  `{${fullUrl === undefined ? '' : `"fullUrl":${JSON.stringify(fullUrl)},`}${sent ? `"request":${JSON.stringify(sent)},` : ''}"resource":${resource}}`;
+
+export const bundleOf = (type: string, ...entries: string[]): string =>
+  `{"resourceType":"Bundle","type":${JSON.stringify(type)},"entry":[${entries.join(',')}]}`;
+
+export const patientText = (id: string, mrn: string, system = 'https://hospital.example.org/mrn', more = ''): ResourceText =>
+  `{"resourceType":"Patient","id":"${id}","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]},` +
+  `"system":"${system}","value":"${mrn}"}],"name":[{"family":"Feed","given":["Fee"]}],"gender":"female","birthDate":"1980-05-17"${more}}`;
+
+/** A body weight; `value` is the number as it is written. */
+export const weightText = (id: string, patient: string, value: string, more = ''): ResourceText =>
+  `{"resourceType":"Observation","id":"${id}","status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category",` +
+  `"code":"vital-signs"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"29463-7","display":"Body weight"}]},"subject":{"reference":"${patient}"},` +
+  `"effectiveDateTime":"2024-03-01T10:00:00-05:00","valueQuantity":{"value":${value},"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}${more}}`;
+
+export const sendBundle = (feed: Caller, bundle: string | Buffer, type = 'application/fhir+json'): supertest.Test =>
+  feed.send('post', '/v1/imports').set('Content-Type', type).send(bundle);
+
+export interface ImportResult {
+  id: string;
+  status: string;
+  entries: number;
+  created: number;
+  updated: number;
+  unchanged: number;
+  rejected: number;
+  byType: Record<string, { entries: number; created: number; updated: number; unchanged: number; rejected: number }>;
+}
+
+/** Imports a Bundle and answers what GET /v1/imports/:id says of it. */
+export async function importBundle(feed: Caller, bundle: string | Buffer): Promise<ImportResult> {
+  const { body } = await sendBundle(feed, bundle).expect(202);
+  return (await feed.get(`/v1/imports/${(body as { id: string }).id}`).expect(200)).body as ImportResult;
+}
+
+export async function issuesOf(feed: Caller, id: string): Promise<{ entry: number; severity: string; code: string; path: string; detail: string; fullUrl: string | null }[]> {
+  return ((await feed.get(`/v1/imports/${id}/issues?limit=200`).expect(200)).body as { items: never[] }).items;
+}
+
+/** Streams a body as it comes, with or without saying its length before, and answers what was read: also while it still sends. */
+export async function streamBody(caller: Caller, path: string, chunks: Iterable<Buffer>, length?: number): Promise<{ status: number; body: string; sent: number }> {
+  return new Promise((resolve, reject) => {
+    let sent = 0;
+    const headers = { authorization: `Bearer ${caller.tokens.accessToken}`, 'content-type': 'application/fhir+json', ...(length === undefined ? {} : { 'content-length': length }) };
+    const message = request(new URL(path, caller.portal.url), { method: 'POST', headers }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => (body += text)).on('end', () => {
+        resolve({ status: response.statusCode!, body, sent });
+        message.destroy();
+      });
+    });
+    message.on('error', reject);
+    void (async () => {
+      for (const chunk of chunks) {
+        if (message.destroyed) return;
+        sent += chunk.length;
+        if (!message.write(chunk)) await new Promise((drained) => message.once('drain', drained));
+      }
+      message.end();
+    })();
+  });
+}
