@@ -26,12 +26,23 @@ export class PlatformBase1763769600001 implements MigrationInterface {
         account_id uuid NOT NULL,
         key text NOT NULL CONSTRAINT idempotency__key_length CHECK (length(key) BETWEEN 1 AND 255),
         request_mac bytea NOT NULL,
-        status smallint NOT NULL,
-        response bytea NOT NULL,
+        -- Sealed; null only inside the transaction that does the work.
+        response bytea,
         created_at timestamptz NOT NULL,
         CONSTRAINT idempotency__pk PRIMARY KEY (account_id, key));
       CREATE INDEX idempotency__created ON platform.idempotency (created_at);
-      GRANT SELECT, INSERT, DELETE ON platform.idempotency TO portico_app;
+      GRANT SELECT, INSERT, UPDATE (request_mac, response, created_at) ON platform.idempotency TO portico_app;
+      ALTER TABLE platform.idempotency ENABLE ROW LEVEL SECURITY;
+      CREATE POLICY idempotency__own ON platform.idempotency TO portico_app USING (account_id = platform.account_id());
+      -- Old keys go whoever they belong to. Rows that somebody is just using are left for the next time.
+      CREATE FUNCTION platform.forget_idempotency(_limit integer) RETURNS void
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+          DELETE FROM platform.idempotency i USING (
+            SELECT o.account_id, o.key FROM platform.idempotency o WHERE o.created_at <= now() - interval '1 day'
+              ORDER BY o.created_at LIMIT _limit FOR UPDATE SKIP LOCKED) old
+            WHERE i.account_id = old.account_id AND i.key = old.key $$;
+      REVOKE ALL ON FUNCTION platform.forget_idempotency FROM PUBLIC;
+      GRANT EXECUTE ON FUNCTION platform.forget_idempotency TO portico_app;
 
       CREATE TABLE platform.outbox (
         outbox_id uuid CONSTRAINT outbox__pk PRIMARY KEY,
@@ -50,6 +61,7 @@ export class PlatformBase1763769600001 implements MigrationInterface {
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
       DROP TABLE platform.outbox, platform.idempotency, platform.data_key;
+      DROP FUNCTION platform.forget_idempotency(integer);
       DROP FUNCTION platform.account_id();
     `);
   }

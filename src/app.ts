@@ -18,12 +18,12 @@ function tlsOf(tls: NonNullable<Config['http']['tls']>) {
 }
 
 /** Against slow clients; a Host header is asked for by our own check, whose refusal is audited. */
-const SERVER_LIMITS = {
-  headersTimeout: 10_000,
+const serverLimits = (config: Config['http']) => ({
+  headersTimeout: config.headersTimeoutMs,
   connectionsCheckingInterval: 1_000,
   requireHostHeader: false,
   maxHeaderSize: 16_384,
-};
+});
 
 /**
  * The whole application, ready to listen: used by main, the tests and the export of the OpenAPI document, so that what is
@@ -33,17 +33,20 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
   const logger = parts.logger ?? Logger.to(config.logLevel);
   // Fastify takes these handlers when it is made, before there is anything that they could use.
   let pipeline: RequestPipeline;
+  const limits = serverLimits(config.http);
   const adapter = new FastifyAdapter({
     logger: false,
     bodyLimit: config.http.bodyLimit,
     // A trickling body is only ended when both are set and connections are looked at often.
-    requestTimeout: 30_000,
+    requestTimeout: config.http.requestTimeoutMs,
     keepAliveTimeout: 65_000,
-    ...(config.http.tls ? { https: { ...SERVER_LIMITS, ...tlsOf(config.http.tls) } } : { http: SERVER_LIMITS }),
+    ...(config.http.tls ? { https: { ...limits, ...tlsOf(config.http.tls) } } : { http: limits }),
     routerOptions: { maxParamLength: 100 },
     // A number or `true` would let clients forge their address: exact networks only.
     trustProxy: config.http.trustedProxies.length > 0 ? [...config.http.trustedProxies] : false,
     forceCloseConnections: 'idle',
+    // Fastify's own refusal while stopping is no problem+json and leaves no event: what still arrives is answered.
+    return503OnClosing: false,
     frameworkErrors: (error, request, reply) => pipeline.frameworkError(error, request as never, reply as never),
     clientErrorHandler: (error, socket) => pipeline.clientError(error, socket),
   } as ConstructorParameters<typeof FastifyAdapter>[0]);

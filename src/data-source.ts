@@ -30,6 +30,8 @@ export function appDataSource(database: Config['database']): DataSource {
       pipeline: true,
       connectionTimeoutMillis: 2_000,
       statement_timeout: 5_000,
+      // A server that hangs, or a network that swallows packets, ends no statement by itself.
+      query_timeout: 6_000,
       lock_timeout: 2_000,
       idle_in_transaction_session_timeout: 10_000,
       keepAlive: true,

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { reloadTls } from './app.js';
 import type { Config } from './platform/config/config.js';
+import { Logger } from './platform/logging/logger.js';
 
 /** Longest time that requests under way get to finish, in milliseconds, before the process stops all the same. */
 const DRAIN_MS = 10_000;
@@ -31,7 +32,14 @@ export async function listen(
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  process.on('SIGHUP', () => reloadTls(app, config));
+  process.on('SIGHUP', () => {
+    try {
+      reloadTls(app, config);
+    } catch (error) {
+      // Half a pair, or a file that is just being written: the old certificate goes on.
+      app.get(Logger).error('the certificate could not be read again', error);
+    }
+  });
   const { port } = app.getHttpServer().address() as AddressInfo;
   const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
   return `${config.http.tls ? 'https' : 'http'}://${host}:${port}`;

@@ -11,6 +11,7 @@ import {
 } from '../platform/crypto/index.js';
 import { appDataSource } from '../data-source.js';
 import { Database } from '../platform/database/database.js';
+import { ReadLanes } from '../platform/database/read-lanes.js';
 import { Vault } from '../platform/database/vault.js';
 import { OperatorError, type Command } from './command.js';
 
@@ -41,7 +42,7 @@ export const keysRotate: Command = {
     if (purpose !== 'kek') return;
     const source = await appDataSource(database).initialize();
     const vault = new Vault(new FileKeyManagement(await KeyRing.load(keyFile)));
-    const db = new Database(source);
+    const db = new Database(source, new ReadLanes(database.url));
     for (let total = 0; ;) {
       const moved = await db.write(null, (work) => vault.rotateWrapping(work, BATCH));
       if (moved === 0) break;

@@ -23,7 +23,10 @@ describe('Batcher', () => {
 
   it('rejects every item of a batch that failed, and goes on', async () => {
     let fails = true;
-    const batcher = new Batcher<number, number>((items) => (fails ? Promise.reject(new Error('away')) : Promise.resolve(items)), options);
+    const batcher = new Batcher<number, number>(
+      (items) => (fails ? Promise.reject(new Error('away')) : Promise.resolve(items)),
+      options,
+    );
     const both = await Promise.allSettled([batcher.submit(1), batcher.submit(2)]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     fails = false;
@@ -31,7 +34,11 @@ describe('Batcher', () => {
   });
 
   it('refuses at once when too many wait', async () => {
-    const batcher = new Batcher<number, number>(() => new Promise(() => undefined), { ...options, maxWaiting: 1, deadlineMs: 50 });
+    const batcher = new Batcher<number, number>(() => new Promise(() => undefined), {
+      ...options,
+      maxWaiting: 1,
+      deadlineMs: 50,
+    });
     const waiting = batcher.submit(1).catch((error: unknown) => error);
     await expect(batcher.submit(2)).rejects.toBeInstanceOf(BatcherFullError);
     expect(await waiting).toBeInstanceOf(BatcherLateError);

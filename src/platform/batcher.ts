@@ -36,11 +36,12 @@ export class Batcher<In, Out> {
     return this.waiting.length;
   }
 
-  submit(item: In): Promise<Out> {
+  /** `deadlineMs`: shorter than the usual wait, for an item whose caller has waited elsewhere already. */
+  submit(item: In, deadlineMs = this.options.deadlineMs): Promise<Out> {
     if (this.waiting.length >= this.options.maxWaiting)
       return Promise.reject(new BatcherFullError('too much is waiting'));
     return new Promise<Out>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new BatcherLateError('not done in time')), this.options.deadlineMs);
+      const timer = setTimeout(() => reject(new BatcherLateError('not done in time')), deadlineMs);
       const settle =
         <T>(then: (value: T) => void) =>
         (value: T) => {

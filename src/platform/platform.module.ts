@@ -7,12 +7,14 @@ import { Clock, SystemClock } from './clock.js';
 import { CONFIG, type Config } from './config/config.js';
 import { FileKeyManagement, KeyRing, PasswordHasher } from './crypto/index.js';
 import { Database } from './database/database.js';
+import { ReadLanes } from './database/read-lanes.js';
 import { SystemPool } from './database/system-pool.js';
 import { Vault } from './database/vault.js';
 import { Delivery } from './delivery/delivery.js';
 import { deliveryOf } from './delivery/mail.js';
 import { Events } from './events/events.js';
 import { Cursors } from './http/cursors.js';
+import { Idempotency } from './http/idempotency.js';
 import { Logger } from './logging/logger.js';
 import { Outbox } from './outbox/outbox.js';
 
@@ -36,12 +38,14 @@ class Closing implements OnApplicationShutdown {
   constructor(
     @Inject(DataSource) private readonly source: DataSource,
     private readonly system: SystemPool,
+    private readonly lanes: ReadLanes,
     private readonly passwords: PasswordHasher,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
     await this.passwords.close();
     await this.system.close();
+    await this.lanes.close();
     if (this.source.isInitialized) await this.source.destroy();
   }
 }
@@ -59,7 +63,12 @@ export class PlatformModule {
       { provide: Events, useValue: new Events() },
       { provide: KeyRing, useFactory: () => KeyRing.load(config.keyFile) },
       { provide: DataSource, useFactory: () => dataSource(config.database).initialize() },
-      { provide: Database, useFactory: (source: DataSource) => new Database(source), inject: [DataSource] },
+      { provide: ReadLanes, useFactory: () => new ReadLanes(config.database.url) },
+      {
+        provide: Database,
+        useFactory: (source: DataSource, lanes: ReadLanes) => new Database(source, lanes),
+        inject: [DataSource, ReadLanes],
+      },
       {
         provide: SystemPool,
         useFactory: () => new SystemPool(config.database.url, { max: 4, name: 'portico-system' }),
@@ -72,6 +81,7 @@ export class PlatformModule {
         inject: [KeyRing],
       },
       { provide: Delivery, useFactory: () => parts.delivery ?? deliveryOf(config) },
+      Idempotency,
       Outbox,
       DeclaredRoutes,
     ];

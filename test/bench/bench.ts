@@ -49,20 +49,48 @@ const freePort = (): Promise<number> =>
 const rssOf = (pid: number): number =>
   Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
+/** Processor time of a process so far, in microseconds (fields 14 and 15 of /proc/<pid>/stat, in ticks of 10 ms). */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+/** The database server with all its backends. */
+function databaseCpu(): number {
+  const children = readFileSync(`/proc/${postgres.pid}/task/${postgres.pid}/children`, 'utf8').trim().split(' ');
+  return children.reduce((sum, pid) => sum + cpuOf(Number(pid)), 0);
+}
+
+interface Shot {
+  rps: number;
+  p99: number;
+  /** Processor time a request, in microseconds: what explains the ratio. */
+  serverUs: number;
+  databaseUs: number;
+}
+
 interface Target {
+  pid: number;
   url: string;
   headers?: Record<string, string>;
 }
 
-async function shoot(target: Target): Promise<{ rps: number; p99: number }> {
+async function shoot({ pid, ...target }: Target): Promise<Shot> {
+  const before = [cpuOf(pid), databaseCpu()] as const;
   const result = await autocannon({ ...target, connections: CONNECTIONS, duration: SECONDS });
+  const [server, database] = [cpuOf(pid) - before[0], databaseCpu() - before[1]];
   if (result.non2xx > 0 || result.errors > 0)
     throw new Error(`${target.url}: ${result.non2xx} refused, ${result.errors} failed`);
-  return { rps: result.requests.average, p99: result.latency.p99 };
+  return {
+    rps: result.requests.average,
+    p99: result.latency.p99,
+    serverUs: Math.round(server / result.requests.total),
+    databaseUs: Math.round(database / result.requests.total),
+  };
 }
 
 async function turns(floor: Target, portal: Target) {
-  const taken: { floor: { rps: number; p99: number }; portal: { rps: number; p99: number } }[] = [];
+  const taken: { floor: Shot; portal: Shot }[] = [];
   await shoot(floor);
   await shoot(portal);
   for (let round = 0; round < ROUNDS; round++) {
@@ -79,6 +107,10 @@ async function turns(floor: Target, portal: Target) {
     ratio: Number(median(taken.map((turn) => turn.portal.rps / turn.floor.rps)).toFixed(3)),
     floorP99Ms: median(taken.map((turn) => turn.floor.p99)),
     portalP99Ms: median(taken.map((turn) => turn.portal.p99)),
+    floorServerUs: median(taken.map((turn) => turn.floor.serverUs)),
+    floorDatabaseUs: median(taken.map((turn) => turn.floor.databaseUs)),
+    portalServerUs: median(taken.map((turn) => turn.portal.serverUs)),
+    portalDatabaseUs: median(taken.map((turn) => turn.portal.databaseUs)),
   };
 }
 
@@ -166,12 +198,12 @@ await started(floor, `http://127.0.0.1:${floorPort}/`);
 console.error(`${ROUNDS} rounds of ${SECONDS} s, ${CONNECTIONS} connections …`);
 const headers = { authorization: `Bearer ${token}` };
 const one = await turns(
-  { url: `http://127.0.0.1:${floorPort}/record/${recordId}` },
-  { url: `${portalUrl}/v1/records/${recordId}`, headers },
+  { pid: floor.pid!, url: `http://127.0.0.1:${floorPort}/record/${recordId}` },
+  { pid: portal.pid!, url: `${portalUrl}/v1/records/${recordId}`, headers },
 );
-const page = await turns(
-  { url: `http://127.0.0.1:${floorPort}/page/${patientId}` },
-  { url: `${portalUrl}/v1/patients/${patientId}/records?limit=20`, headers },
+const page = process.env.BENCH_ONE ? one : await turns(
+  { pid: floor.pid!, url: `http://127.0.0.1:${floorPort}/page/${patientId}` },
+  { pid: portal.pid!, url: `${portalUrl}/v1/patients/${patientId}/records?limit=20`, headers },
 );
 const { rows: ledger } = await owner.query<{ events: string }>(
   'SELECT (SELECT count(*) FROM audit.inbox) + (SELECT count(*) FROM audit.entry) AS events',

@@ -300,3 +300,26 @@ describe('own sessions', () => {
     await clinician.get(chart).expect(404);
   });
 });
+
+const eventsOf = async (action: string) =>
+  (
+    await portal.owner.query<{ event: { err?: string; actor: { id?: string }; ses?: string } }>(
+      "SELECT event::jsonb AS event FROM audit.inbox WHERE action = $1 UNION ALL SELECT leaf::jsonb -> 'e' FROM audit.entry WHERE action = $1",
+      [action],
+    )
+  ).rows.map(({ event }) => event);
+
+describe('audit', () => {
+  it('tells who tried, by which code it was refused, and which session was opened', async () => {
+    const patient = await makePatient(portal, admin);
+    const login = (username: string) => portal.http.post('/v1/auth/login').send({ username, password: 'not this one' });
+    const id = await patient.accountId();
+    await login(patient.credentials.username).expect(401);
+    await login('nobody-in-particular').expect(401);
+    const events = await eventsOf('Session.login');
+    expect(events).toContainEqual(expect.objectContaining({ actor: { id }, err: 'auth.invalid-credentials' }));
+    expect(events).toContainEqual(expect.objectContaining({ actor: {}, err: 'auth.invalid-credentials' }));
+    expect(events).toContainEqual(expect.objectContaining({ actor: { id }, ses: patient.tokens.session.id, out: 0 }));
+    expect(JSON.stringify(events)).not.toContain(patient.credentials.username);
+  });
+});

@@ -36,7 +36,8 @@ async function resourcesOf(path: string): Promise<Sent[]> {
   return sent;
 }
 
-const countBy = (types: string[]): Record<string, number> => Object.fromEntries(Object.entries(Object.groupBy(types, (type) => type)).map(([type, all]) => [type, all!.length]));
+const countBy = (types: string[]): Record<string, number> =>
+  Object.fromEntries(Object.entries(Object.groupBy(types, (type) => type)).map(([type, all]) => [type, all!.length]));
 
 /** A number as it is written. */
 class Written {
@@ -46,12 +47,15 @@ class Written {
 // In Node 24, not yet in TypeScript's library.
 type Reviver = (key: string, value: unknown, context: { source: string }) => unknown;
 const parse = (text: string): unknown =>
-  (JSON.parse as (text: string, reviver: Reviver) => unknown)(text, (_key, value, { source }) => (typeof value === 'number' ? new Written(source) : value));
+  (JSON.parse as (text: string, reviver: Reviver) => unknown)(text, (_key, value, { source }) =>
+    typeof value === 'number' ? new Written(source) : value,
+  );
 
 /** Every number as it is written, with where it stands; every other value but references as it is. */
 function flat(value: unknown, path = '', into: string[] = []): string[] {
   if (value instanceof Written) into.push(`${path}=${value.digits}`);
-  else if (typeof value === 'object' && value !== null) for (const [key, inner] of Object.entries(value)) flat(inner, `${path}/${key}`, into);
+  else if (typeof value === 'object' && value !== null)
+    for (const [key, inner] of Object.entries(value)) flat(inner, `${path}/${key}`, into);
   else into.push(`${path}=${path.endsWith('/reference') ? '(reference)' : JSON.stringify(value)}`);
   return into;
 }
@@ -80,7 +84,7 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
   const importAll = async (folder: string): Promise<ImportResult[]> => {
     const all: ImportResult[] = [];
     for (const file of filesOf(folder)) {
-      const result = await importBundle(feeds.get(folder)!, readFileSync(join(DATA, folder, file)));
+      const result = await importBundle(feeds.get(folder)!, readFileSync(join(DATA, folder, file), 'utf8'));
       results.set(`${folder}/${file}`, result);
       all.push(result);
     }
@@ -94,30 +98,56 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
       for (const file of filesOf(folder)) {
         const sent = await resourcesOf(join(DATA, folder, file));
         const { status, byType, ...counts } = results.get(`${folder}/${file}`)!;
-        expect({ file, status, ...counts }).toMatchObject({ file, status: 'completed', entries: sent.length, rejected: 0 });
-        expect(Object.fromEntries(Object.entries(byType).map(([type, { entries }]) => [type, entries]))).toEqual(countBy(sent.map(({ type }) => type)));
+        expect({ file, status, ...counts }).toMatchObject({
+          file,
+          status: 'completed',
+          entries: sent.length,
+          rejected: 0,
+        });
+        expect(Object.fromEntries(Object.entries(byType).map(([type, { entries }]) => [type, entries]))).toEqual(
+          countBy(sent.map(({ type }) => type)),
+        );
         for (const { type, id } of sent) distinct.add(`${type}/${id}`);
       }
-      const { rows } = await portal.owner.query<{ type: string; n: string }>('SELECT type, count(*) AS n FROM records.record WHERE source = $1 GROUP BY type', [`https://${folder}.test/fhir`]);
-      expect(Object.fromEntries(rows.map(({ type, n }) => [type, Number(n)]))).toEqual(countBy([...distinct].map((key) => key.split('/')[0]!)));
+      const { rows } = await portal.owner.query<{ type: string; n: string }>(
+        'SELECT type, count(*) AS n FROM records.record WHERE source = $1 GROUP BY type',
+        [`https://${folder}.test/fhir`],
+      );
+      expect(Object.fromEntries(rows.map(({ type, n }) => [type, Number(n)]))).toEqual(
+        countBy([...distinct].map((key) => key.split('/')[0]!)),
+      );
     });
 
     it('changes nothing the second time', async () => {
       const state = async () =>
-        (await portal.owner.query("SELECT string_agg(record_id::text || version || encode(content_mac, 'hex'), ',' ORDER BY record_id) AS s, (SELECT count(*) FROM records.record_version) AS n FROM records.record")).rows;
+        (
+          await portal.owner.query(
+            "SELECT string_agg(record_id::text || version || encode(content_mac, 'hex'), ',' ORDER BY record_id) AS s, (SELECT count(*) FROM records.record_version) AS n FROM records.record",
+          )
+        ).rows;
       const before = await state();
-      for (const { entries, created, updated, unchanged } of await importAll(folder)) expect([created, updated, unchanged]).toEqual([0, 0, entries]);
+      for (const { entries, created, updated, unchanged } of await importAll(folder))
+        expect([created, updated, unchanged]).toEqual([0, 0, entries]);
       expect(await state()).toEqual(before);
     });
 
     it('stores each resource as it was sent, every number with the same characters; only references differ', async () => {
       const vault = portal.app.get(Vault);
-      const db = { query: async (text: string, values: unknown[]) => (await portal.owner.query(text, values)).rows } as unknown as Db;
-      const { rows } = await portal.owner.query<{ id: string; type: string; source_id: string; version: number; resource: Buffer }>(
-        'SELECT record_id AS id, type, source_id, version, resource FROM records.record WHERE source = $1', [`https://${folder}.test/fhir`],
-      );
+      const db = {
+        query: async (text: string, values: unknown[]) => (await portal.owner.query(text, values)).rows,
+      } as unknown as Db;
+      const { rows } = await portal.owner.query<{
+        id: string;
+        type: string;
+        source_id: string;
+        version: number;
+        resource: Buffer;
+      }>('SELECT record_id AS id, type, source_id, version, resource FROM records.record WHERE source = $1', [
+        `https://${folder}.test/fhir`,
+      ]);
       const last = new Map<string, string>();
-      for (const file of filesOf(folder)) for (const { type, id, text } of await resourcesOf(join(DATA, folder, file))) last.set(`${type}/${id}`, text);
+      for (const file of filesOf(folder))
+        for (const { type, id, text } of await resourcesOf(join(DATA, folder, file))) last.set(`${type}/${id}`, text);
       let numbers = 0;
       for (const { id, type, source_id, version, resource } of rows) {
         const { resourceText } = unpackRecord(await vault.open({ db }, placeOf(id, version), resource));
@@ -129,13 +159,26 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
     });
 
     it('leaves no record of a patient unowned and no reference unresolved but the known ones', async () => {
-      const { rows } = await portal.owner.query<{ type: string }>('SELECT DISTINCT type FROM records.record WHERE source = $1 AND patient_id IS NULL ORDER BY 1', [`https://${folder}.test/fhir`]);
-      const directory = ['Endpoint', 'Group', 'Location', 'Medication', 'Organization', 'Practitioner', 'PractitionerRole'];
+      const { rows } = await portal.owner.query<{ type: string }>(
+        'SELECT DISTINCT type FROM records.record WHERE source = $1 AND patient_id IS NULL ORDER BY 1',
+        [`https://${folder}.test/fhir`],
+      );
+      const directory = [
+        'Endpoint',
+        'Group',
+        'Location',
+        'Medication',
+        'Organization',
+        'Practitioner',
+        'PractitionerRole',
+      ];
       expect(rows.map(({ type }) => type).filter((type) => !directory.includes(type))).toEqual([]);
       const issues = [];
-      for (const [key, { id }] of results) if (key.startsWith(folder)) issues.push(...(await issuesOf(feeds.get(folder)!, id)));
+      for (const [key, { id }] of results)
+        if (key.startsWith(folder)) issues.push(...(await issuesOf(feeds.get(folder)!, id)));
       // One MedicationRequest of the Inferno set names another that the set does not hold.
-      const expected = folder === 'inferno' ? [{ code: 'unresolved-reference', path: '/authorizingPrescription/0/reference' }] : [];
+      const expected =
+        folder === 'inferno' ? [{ code: 'unresolved-reference', path: '/authorizingPrescription/0/reference' }] : [];
       expect(issues.map(({ code, path }) => ({ code, path }))).toEqual(expected);
     });
   });
@@ -148,8 +191,10 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
     for (const { id, n } of charts) {
       await admin.post(`/v1/patients/${id}/care-team`, { practitionerId: doctor.practitionerId }).expect(201);
       const seen = new Set<string>();
-      for (let cursor: string | null = ''; cursor !== null; ) {
-        const { text } = await doctor.get(`/v1/patients/${id}/records?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`).expect(200);
+      for (let cursor: string | null = ''; cursor !== null;) {
+        const { text } = await doctor
+          .get(`/v1/patients/${id}/records?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`)
+          .expect(200);
         const page = JSON.parse(text) as { items: { id: string; patientId: string }[]; next: string | null };
         for (const item of page.items) {
           expect(item.patientId).toBe(id);

@@ -5,7 +5,16 @@ import { listStatement, findStatement } from '../../src/modules/records/record.r
 import { Params } from '../../src/platform/database/accessible.js';
 import { bundleOf, entryOf, importBundle, patientText, weightText } from '../harness/feed.js';
 import { checkLedger } from '../harness/ledger.js';
-import { makeAdmin, makeClinician, makeFeed, makePatient, makeStaff, type Caller, type Clinician, type Patient } from '../harness/people.js';
+import {
+  makeAdmin,
+  makeClinician,
+  makeFeed,
+  makePatient,
+  makeStaff,
+  type Caller,
+  type Clinician,
+  type Patient,
+} from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 interface RecordBody {
@@ -20,7 +29,7 @@ interface RecordBody {
   status: string | null;
   version: number;
   source: string;
-  resource: Record<string, any>;
+  resource: { subject: { reference: string } };
 }
 
 interface ListBody {
@@ -47,8 +56,12 @@ async function list(caller: Caller, patientId: string, query = ''): Promise<List
 
 async function walk(caller: Caller, patientId: string, query: string): Promise<string[]> {
   const ids: string[] = [];
-  for (let cursor: string | null = ''; cursor !== null; ) {
-    const page: ListBody = await list(caller, patientId, `?${query}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const page: ListBody = await list(
+      caller,
+      patientId,
+      `?${query}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`,
+    );
     ids.push(...page.items.map(({ id }) => id));
     cursor = page.next;
   }
@@ -69,7 +82,9 @@ beforeAll(async () => {
       'transaction',
       entryOf(patientText('pat', 'MRN-PAT'), { fullUrl: 'urn:uuid:0b7f4a3e-0000-4000-8000-000000000001' }),
       entryOf(patientText('other', 'MRN-OTHER')),
-      ...STRANGE_VALUES.map((value, at) => entryOf(weightText(`weight-${at}`, 'urn:uuid:0b7f4a3e-0000-4000-8000-000000000001', value))),
+      ...STRANGE_VALUES.map((value, at) =>
+        entryOf(weightText(`weight-${at}`, 'urn:uuid:0b7f4a3e-0000-4000-8000-000000000001', value)),
+      ),
       entryOf(weightText('other-weight', 'Patient/other', '80')),
       entryOf(observation('month-only', 'Patient/pat', '2021-05')),
       ...Array.from({ length: 12 }, (_, at) => entryOf(observation(`twin-${at}`, 'Patient/pat', '2020-01-01'))),
@@ -89,7 +104,8 @@ describe('a record', () => {
     const { items } = await list(pat, pat.patientId, '?code=29463-7&sort=oldest');
     expect(items).toHaveLength(STRANGE_VALUES.length);
     const texts = await Promise.all(items.map(async ({ id }) => (await pat.get(`/v1/records/${id}`).expect(200)).text));
-    for (const value of STRANGE_VALUES) expect(texts.some((text) => text.includes(`"value":${value},"unit"`))).toBe(true);
+    for (const value of STRANGE_VALUES)
+      expect(texts.some((text) => text.includes(`"value":${value},"unit"`))).toBe(true);
     const one = JSON.parse(texts[0]!) as RecordBody;
     expect(one).toMatchObject({
       patientId: pat.patientId,
@@ -105,7 +121,18 @@ describe('a record', () => {
     });
     expect(one.resource.subject).toEqual({ reference: `Patient/${pat.patientId}` });
     expect(Object.keys(one)).toEqual([
-      'id', 'patientId', 'type', 'category', 'code', 'display', 'effectiveAt', 'effectiveText', 'status', 'version', 'source', 'resource',
+      'id',
+      'patientId',
+      'type',
+      'category',
+      'code',
+      'display',
+      'effectiveAt',
+      'effectiveText',
+      'status',
+      'version',
+      'source',
+      'resource',
     ]);
   });
 
@@ -116,11 +143,15 @@ describe('a record', () => {
 
   it('keeps a partial date partial', async () => {
     const { items } = await list(pat, pat.patientId, '?from=2021-05-01&to=2021-05-01');
-    expect(items.map(({ effectiveText, effectiveAt }) => [effectiveText, effectiveAt])).toEqual([['2021-05', '2021-05-01T00:00:00.000Z']]);
+    expect(items.map(({ effectiveText, effectiveAt }) => [effectiveText, effectiveAt])).toEqual([
+      ['2021-05', '2021-05-01T00:00:00.000Z'],
+    ]);
   });
 
   it('lies sealed: no column and no stored byte holds its words', async () => {
-    const { rows } = await portal.owner.query<{ line: string; resource: Buffer }>('SELECT r::text AS line, resource FROM records.record r');
+    const { rows } = await portal.owner.query<{ line: string; resource: Buffer }>(
+      'SELECT r::text AS line, resource FROM records.record r',
+    );
     for (const { line, resource } of rows) {
       expect(line).not.toMatch(/Body weight|Feed|123456789\.123/);
       expect(resource.includes('resourceType')).toBe(false);
@@ -150,7 +181,8 @@ describe('the list of a chart', () => {
   });
 
   it('refuses what it does not know', async () => {
-    const codes = async (query: string) => (await pat.get(`/v1/patients/${pat.patientId}/records?${query}`).expect(400)).body.errors[0].pointer;
+    const codes = async (query: string) =>
+      (await pat.get(`/v1/patients/${pat.patientId}/records?${query}`).expect(400)).body.errors[0].pointer;
     expect(await codes('patient=1')).toBe('/patient');
     expect(await codes('from=2020-02-30')).toBe('/from');
     expect(await codes('sort=best')).toBe('/sort');
@@ -159,13 +191,20 @@ describe('the list of a chart', () => {
 
   it("does not take another list's cursor", async () => {
     const { next } = await list(pat, pat.patientId, '?limit=5');
-    await pat.get(`/v1/patients/${pat.patientId}/records?limit=5&type=Observation&cursor=${encodeURIComponent(next!)}`).expect(400);
+    await pat
+      .get(`/v1/patients/${pat.patientId}/records?limit=5&type=Observation&cursor=${encodeURIComponent(next!)}`)
+      .expect(400);
     await doctor.get(`/v1/patients/${pat.patientId}/records?limit=5&cursor=${encodeURIComponent(next!)}`).expect(400);
   });
 
   it('touches in the audit trail each record that it answered, with category and version', async () => {
     const requestId = randomUUID();
-    const { items } = (await doctor.get(`/v1/patients/${pat.patientId}/records?category=vital-signs`).set('X-Request-Id', requestId).expect(200)).body as ListBody;
+    const { items } = (
+      await doctor
+        .get(`/v1/patients/${pat.patientId}/records?category=vital-signs`)
+        .set('X-Request-Id', requestId)
+        .expect(200)
+    ).body as ListBody;
     const { rows } = await portal.owner.query<{ event: string; subject: string }>(
       `SELECT event, subject FROM audit.inbox WHERE request_id = $1 UNION ALL SELECT (leaf::json->'e')::text, subject FROM audit.entry WHERE request_id = $1`,
       [requestId],
@@ -235,7 +274,8 @@ describe('without the first wall', () => {
     await app.query("SELECT set_config('app.account_id', $1, false)", [accountId ?? '']);
     return (await app.query(statement.text, statement.values)).rows.length;
   };
-  const wholeList = (patientId: string) => listStatement(patientId, { oldestFirst: false, after: null, limit: 200 }, new Params(), 'true');
+  const wholeList = (patientId: string) =>
+    listStatement(patientId, { oldestFirst: false, after: null, limit: 200 }, new Params(), 'true');
 
   it('row-level security alone answers nothing of another patient', async () => {
     const [mine, theirs, doctors] = [await pat.accountId(), await other.accountId(), await doctor.accountId()];
@@ -251,7 +291,10 @@ describe('without the first wall', () => {
   });
 
   it('and nobody but a feed writes, and a feed only its own', async () => {
-    const steal = { text: "UPDATE records.record SET status = 'final' WHERE patient_id = $1 RETURNING 1", values: [pat.patientId] };
+    const steal = {
+      text: "UPDATE records.record SET status = 'final' WHERE patient_id = $1 RETURNING 1",
+      values: [pat.patientId],
+    };
     expect(await rowsAs(await pat.accountId(), steal)).toBe(0);
     const stranger = await makeFeed(portal, admin, 'https://stranger.test');
     expect(await rowsAs(await stranger.accountId(), steal)).toBe(0);

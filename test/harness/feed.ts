@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import type supertest from 'supertest';
 import type { Caller } from './people.js';
+import type { Portal } from './portal.js';
 
 /** A resource as text: what is sent must keep its decimals. */
 export type ResourceText = string;
@@ -16,7 +17,12 @@ export const entryOf = (resource: ResourceText, { fullUrl, request: sent }: Entr
 export const bundleOf = (type: string, ...entries: string[]): string =>
   `{"resourceType":"Bundle","type":${JSON.stringify(type)},"entry":[${entries.join(',')}]}`;
 
-export const patientText = (id: string, mrn: string, system = 'https://hospital.example.org/mrn', more = ''): ResourceText =>
+export const patientText = (
+  id: string,
+  mrn: string,
+  system = 'https://hospital.example.org/mrn',
+  more = '',
+): ResourceText =>
   `{"resourceType":"Patient","id":"${id}","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]},` +
   `"system":"${system}","value":"${mrn}"}],"name":[{"family":"Feed","given":["Fee"]}],"gender":"female","birthDate":"1980-05-17"${more}}`;
 
@@ -26,7 +32,7 @@ export const weightText = (id: string, patient: string, value: string, more = ''
   `"code":"vital-signs"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"29463-7","display":"Body weight"}]},"subject":{"reference":"${patient}"},` +
   `"effectiveDateTime":"2024-03-01T10:00:00-05:00","valueQuantity":{"value":${value},"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}${more}}`;
 
-export const sendBundle = (feed: Caller, bundle: string | Buffer, type = 'application/fhir+json'): supertest.Test =>
+export const sendBundle = (feed: Caller, bundle: string, type = 'application/fhir+json'): supertest.Test =>
   feed.send('post', '/v1/imports').set('Content-Type', type).send(bundle);
 
 export interface ImportResult {
@@ -41,26 +47,41 @@ export interface ImportResult {
 }
 
 /** Imports a Bundle and answers what GET /v1/imports/:id says of it. */
-export async function importBundle(feed: Caller, bundle: string | Buffer): Promise<ImportResult> {
+export async function importBundle(feed: Caller, bundle: string): Promise<ImportResult> {
   const { body } = await sendBundle(feed, bundle).expect(202);
   return (await feed.get(`/v1/imports/${(body as { id: string }).id}`).expect(200)).body as ImportResult;
 }
 
-export async function issuesOf(feed: Caller, id: string): Promise<{ entry: number; severity: string; code: string; path: string; detail: string; fullUrl: string | null }[]> {
+export async function issuesOf(
+  feed: Caller,
+  id: string,
+): Promise<{ entry: number; severity: string; code: string; path: string; detail: string; fullUrl: string | null }[]> {
   return ((await feed.get(`/v1/imports/${id}/issues?limit=200`).expect(200)).body as { items: never[] }).items;
 }
 
 /** Streams a body as it comes, with or without saying its length before, and answers what was read: also while it still sends. */
-export async function streamBody(caller: Caller, path: string, chunks: Iterable<Buffer>, length?: number): Promise<{ status: number; body: string; sent: number }> {
+export async function streamBody(
+  caller: Caller,
+  path: string,
+  chunks: Iterable<Buffer>,
+  length?: number,
+): Promise<{ status: number; body: string; sent: number }> {
   return new Promise((resolve, reject) => {
     let sent = 0;
-    const headers = { authorization: `Bearer ${caller.tokens.accessToken}`, 'content-type': 'application/fhir+json', ...(length === undefined ? {} : { 'content-length': length }) };
+    const headers = {
+      authorization: `Bearer ${caller.tokens.accessToken}`,
+      'content-type': 'application/fhir+json',
+      ...(length === undefined ? {} : { 'content-length': length }),
+    };
     const message = request(new URL(path, caller.portal.url), { method: 'POST', headers }, (response) => {
       let body = '';
-      response.setEncoding('utf8').on('data', (text: string) => (body += text)).on('end', () => {
-        resolve({ status: response.statusCode!, body, sent });
-        message.destroy();
-      });
+      response
+        .setEncoding('utf8')
+        .on('data', (text: string) => (body += text))
+        .on('end', () => {
+          resolve({ status: response.statusCode!, body, sent });
+          message.destroy();
+        });
     });
     message.on('error', reject);
     void (async () => {
@@ -72,4 +93,34 @@ export async function streamBody(caller: Caller, path: string, chunks: Iterable<
       message.end();
     })();
   });
+}
+
+interface RecordRow {
+  id: string;
+  patientId: string | null;
+  version: number;
+}
+
+/** What is stored of a feed's record, by its id there. */
+export async function recordRow(
+  portal: Portal,
+  { source, type, sourceId }: { source: string; type: string; sourceId: string },
+): Promise<RecordRow | undefined> {
+  const { rows } = await portal.owner.query<RecordRow>(
+    'SELECT record_id AS id, patient_id AS "patientId", version FROM records.record WHERE source = $1 AND type = $2 AND source_id = $3',
+    [source, type, sourceId],
+  );
+  return rows[0];
+}
+
+/** Everything that imports write, but for the imports themselves. */
+export async function chartState(portal: Portal): Promise<unknown> {
+  const { rows } = await portal.owner.query<{ state: unknown }>(
+    `SELECT json_build_array(
+       (SELECT json_agg(x ORDER BY x.record_id) FROM (SELECT record_id, version, patient_id, encode(content_mac, 'hex') AS mac FROM records.record) x),
+       (SELECT json_agg(x ORDER BY x.record_id, x.version) FROM (SELECT record_id, version FROM records.record_version) x),
+       (SELECT json_agg(x ORDER BY x.patient_id) FROM users.patient x),
+       (SELECT json_agg(x ORDER BY x.record_id, x.system, x.value) FROM records.directory_identifier x)) AS state`,
+  );
+  return rows[0]!.state;
 }

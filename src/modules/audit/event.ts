@@ -1,5 +1,5 @@
 import canonicalize from 'canonicalize';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import type { Outcome, SystemFact } from '../../platform/access/audit-sink.js';
 import { eventCode } from '../../platform/access/endpoint.js';
 import type { Touch, Trail } from '../../platform/access/trail.js';
@@ -124,7 +124,7 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
     ...(!succeeded && Object.keys(trail.params).length > 0 ? { ask: trail.params } : {}),
   };
   return [...byPatient(succeeded ? trail.touches : [])].map(([patientId, touches]) => {
-    const eventId = uuidv7();
+    const eventId = newId();
     const categories = [
       ...new Set(touches.map((touch) => touch.category).filter((category) => category !== undefined)),
     ].sort();
@@ -152,7 +152,7 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
 
 /** The event of something that no request caused, such as an automatic logout. */
 export function systemEvent(fact: SystemFact, replica: string): AuditRow {
-  const eventId = uuidv7();
+  const eventId = newId();
   const event = line({
     act: fact.act,
     actor: { id: fact.accountId },

@@ -15,6 +15,21 @@ interface Submission {
   net: Commitment | null;
 }
 
+/** Longest wait for a write's event, in milliseconds: less than other statements get, because a caller waits who has waited before. */
+const HURRY = {
+  text: "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true)",
+  values: ['1500'],
+  name: 'audit_hurry',
+};
+
+/** Within this time a caller learns that nothing can be answered, where it is the audit trail that cannot be written. */
+const ANSWER_BY_MS = 2_800;
+const LEAST_WAIT_MS = 800;
+const LONGEST_WAIT_MS = 2_000;
+
+/** A transaction that failed before: that its event is refused as well is not the audit trail's fault. */
+const ABORTED = '25P02';
+
 const SUBMIT = 'SELECT audit.submit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)';
 
 function parametersOf(rows: AuditRow[], nets: Commitment[]): unknown[] {
@@ -55,33 +70,47 @@ export class Ledger extends AuditSink {
       maxBatch: 512,
       maxInFlight: 2,
       maxWaiting: 4_096,
-      deadlineMs: 2_000,
+      deadlineMs: LONGEST_WAIT_MS,
     });
   }
 
   async within(db: Db, trail: Trail, outcome: Outcome): Promise<void> {
     const net = this.nets.of(trail);
     const rows = eventsOf(trail, outcome, this.replica, net.digest);
-    // Not noted as stored: the transaction may still roll back, and storing it again is harmless.
-    await db.query(SUBMIT, parametersOf(rows, net.stored ? [] : [net]), 'audit_submit');
+    try {
+      await Promise.all([
+        db.query(HURRY.text, HURRY.values, HURRY.name),
+        // Not noted as stored: the transaction may still roll back, and storing it again is harmless.
+        db.query(SUBMIT, parametersOf(rows, net.stored ? [] : [net]), 'audit_submit'),
+      ]);
+    } catch (error) {
+      if ((error as { code?: unknown }).code === ABORTED) throw error;
+      throw this.away(error, trail);
+    }
   }
 
   async record(trail: Trail, outcome: Outcome): Promise<void> {
     const net = this.nets.of(trail);
     const rows = eventsOf(trail, outcome, this.replica, net.digest);
     try {
-      await this.batcher.submit({ rows, net: net.stored ? null : net });
+      const left = ANSWER_BY_MS - (performance.now() - trail.startedMs);
+      const wait = Math.min(LONGEST_WAIT_MS, Math.max(LEAST_WAIT_MS, left));
+      await this.batcher.submit({ rows, net: net.stored ? null : net }, wait);
     } catch (error) {
-      this.logger.error('an audit event could not be stored', error, { requestId: trail.requestId });
-      throw unavailable(
-        'audit.unavailable',
-        'The audit trail cannot be written right now, so nothing is answered. Try again shortly.',
-      );
+      throw this.away(error, trail);
     }
   }
 
   async system(db: Pick<Db, 'query'>, fact: SystemFact): Promise<void> {
     await db.query(SUBMIT, parametersOf([systemEvent(fact, this.replica)], []), 'audit_submit');
+  }
+
+  private away(error: unknown, trail: Trail): Error {
+    this.logger.error('an audit event could not be stored', error, { requestId: trail.requestId });
+    return unavailable(
+      'audit.unavailable',
+      'The audit trail cannot be written right now, so nothing is answered. Try again shortly.',
+    );
   }
 
   private async flush(batch: Submission[]): Promise<void[]> {

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import type { Ctx } from '../../platform/access/context.js';
 import { after } from '../../platform/clock.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
@@ -57,7 +57,7 @@ export class Invitations {
       `INSERT INTO auth.invitation (invitation_id, code_mac, account_id, patient_id, email, expires_at, created_at, created_by)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
       [
-        uuidv7(),
+        newId(),
         this.secrets.mac('activation', normaliseCode(code)!),
         accountId,
         patientId,

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import { authorize, type Ctx, type SignedIn } from '../../platform/access/context.js';
 import type { Assurance } from '../../platform/access/actor.js';
 import { after } from '../../platform/clock.js';
@@ -40,7 +40,7 @@ export class Sessions {
   async open(ctx: Ctx, accountId: string, { acr, amr }: Proof): Promise<TokensView> {
     const { person } = await this.people.loadPerson(ctx.db, accountId, ctx.now);
     const { idleSeconds, absoluteSeconds } = limitsFor(person.roles, this.config.sessions);
-    const id = uuidv7();
+    const id = newId();
     const expiresAt = after(ctx.now, absoluteSeconds);
     await ctx.db.query(
       `INSERT INTO auth.session (session_id, account_id, created_at, last_active_at, idle_seconds, expires_at, acr, amr, auth_time, device, address)

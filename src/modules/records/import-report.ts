@@ -25,7 +25,8 @@ interface Named {
 
 // Far more than anybody reads; a hostile Bundle could ask for millions of rows.
 const MAX_ISSUES = 10_000;
-const MAX_FULL_URL = 500;
+const MAX_TEXT = 500;
+const TYPE_NAME = /^[A-Z][A-Za-z]{1,63}$/;
 
 const noCounts = (): Counts => ({ created: 0, updated: 0, unchanged: 0, rejected: 0 });
 
@@ -42,12 +43,12 @@ export class ImportReport {
   ) {}
 
   reject(entry: Named, code: string, path: string, detail: string): void {
-    this.errors.push({ ...this.named(entry), severity: 'error', code, path, detail });
-    this.outcomes.set(entry.index, { type: entry.type, outcome: 'rejected' });
+    this.errors.push({ ...this.named(entry), severity: 'error', code, path: path.slice(0, MAX_TEXT), detail });
+    this.outcomes.set(entry.index, { type: TYPE_NAME.test(entry.type) ? entry.type : 'unknown', outcome: 'rejected' });
   }
 
   warn(entry: Named, code: string, path: string, detail: string): void {
-    this.warnings.push({ ...this.named(entry), severity: 'warning', code, path, detail });
+    this.warnings.push({ ...this.named(entry), severity: 'warning', code, path: path.slice(0, MAX_TEXT), detail });
   }
 
   done(entry: Named, outcome: Exclude<Outcome, 'rejected'>): void {
@@ -75,13 +76,15 @@ export class ImportReport {
   }
 
   get byType(): CountsByType {
-    const byType: CountsByType = {};
-    for (const { type, outcome } of [...this.counted()].sort((a, b) => (a.type < b.type ? -1 : 1))) {
-      const counts = (byType[type] ??= { entries: 0, ...noCounts() });
+    // A Map: a type is the sender's word, and an object would take `__proto__` for something else.
+    const byType = new Map<string, Counts & { entries: number }>();
+    for (const { type, outcome } of this.counted()) {
+      const counts = byType.get(type) ?? { entries: 0, ...noCounts() };
       counts.entries++;
       counts[outcome]++;
+      byType.set(type, counts);
     }
-    return byType;
+    return Object.fromEntries([...byType].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   /** By entry; errors before warnings where there are too many for all. */
@@ -98,7 +101,7 @@ export class ImportReport {
   }
 
   private named({ index, fullUrl }: Named): Pick<Issue, 'entry' | 'fullUrl'> {
-    return { entry: index, fullUrl: fullUrl?.slice(0, MAX_FULL_URL) ?? null };
+    return { entry: index, fullUrl: fullUrl?.slice(0, MAX_TEXT) ?? null };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import { isSharedType, rewriteReferences } from '../../fhir/index.js';
 import type { SignedIn } from '../../platform/access/context.js';
 import { hmac } from '../../platform/crypto/index.js';
@@ -81,7 +81,7 @@ export class ImportRun {
     const charts = await this.newCharts(
       bundle.candidates.filter((candidate) => candidate.type === 'Patient' && !known.has(keyOf(candidate))),
     );
-    const places = placesOf(bundle.candidates, book, { known, charts, newId: uuidv7 });
+    const places = placesOf(bundle.candidates, book, { known, charts, newId });
     const items: Undecided[] = [];
     for (const candidate of bundle.candidates) {
       if (items.length % BREATH_EVERY === 0) await breathe();

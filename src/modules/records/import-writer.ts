@@ -1,11 +1,11 @@
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import type { SignedIn } from '../../platform/access/context.js';
 import { seal, type DataKey } from '../../platform/crypto/index.js';
 import type { Vault } from '../../platform/database/vault.js';
 import type { Delivery, FeedRepository, SealedVersion, StoredRecord } from './feed.repository.js';
 import type { Candidate } from './import-candidates.js';
 import type { Decision, Incoming } from './import-plan.js';
-import { packRecord, placeOf, scopeOf } from './record-text.js';
+import { auditCategory, packRecord, placeOf, scopeOf } from './record-text.js';
 
 /** A candidate with its place in the chart, and what is to become of it. */
 export interface Decided extends Incoming {
@@ -36,7 +36,8 @@ export class ImportWriter {
     const of = (action: Decision['action']) => items.filter(({ decision }) => decision.action === action);
     const [created, updated] = [await this.create(of('create')), of('update')];
     await this.eachChunk(updated, (versions) => feed.replace(ctx, delivery, versions));
-    await this.eachChunk(of('late'), (versions) => feed.file(ctx, delivery, versions));
+    const late = of('late');
+    await this.eachChunk(late, (versions) => feed.file(ctx, delivery, versions));
     const current = [...created, ...updated];
     const directory = current.filter(({ isShared }) => isShared);
     await feed.identify(
@@ -44,7 +45,7 @@ export class ImportWriter {
       delivery.source,
       directory.map(({ recordId, candidate }) => ({ recordId, tokens: tokensOf(candidate) })),
     );
-    for (const item of current) this.touch(item);
+    for (const item of [...current, ...late]) this.touch(item);
   }
 
   /** The items with the ids that they got: a Patient's is its chart's, unless another feed's Patient has it already. */
@@ -54,7 +55,7 @@ export class ImportWriter {
       for (const id of await this.feed.insert(this.ctx, this.delivery, versions)) inserted.add(id);
     };
     await this.eachChunk(items, insert);
-    const settled = items.map((item) => (inserted.has(item.recordId) ? item : { ...item, recordId: uuidv7() }));
+    const settled = items.map((item) => (inserted.has(item.recordId) ? item : { ...item, recordId: newId() }));
     await this.eachChunk(
       settled.filter(({ recordId }) => !inserted.has(recordId)),
       insert,
@@ -112,15 +113,18 @@ export class ImportWriter {
   }
 
   private touch(item: Decided): void {
-    const { recordId: id, patientId, known, candidate } = item;
-    this.ctx.touch({
-      patientId,
-      type: candidate.type,
+    const { recordId: id, patientId, known, candidate, decision } = item;
+    const { type, facts } = candidate;
+    const touch = {
+      type,
       id,
-      category: candidate.facts.category[0],
+      category: auditCategory(facts.category),
       version: versionOf(item),
-      previousVersion: known?.version,
-    });
+      previousVersion: decision.action === 'update' ? known?.version : undefined,
+    };
+    this.ctx.touch({ patientId, ...touch });
+    // Whoever's chart it leaves is told as well.
+    if (known && known.patientId !== patientId) this.ctx.touch({ patientId: known.patientId, ...touch });
   }
 }
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import { ResourceInspector, type BundleLimits } from '../../fhir/index.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
 import { Clock } from '../../platform/clock.js';
@@ -26,7 +26,7 @@ const MAX_DEPTH = 200;
 // One entry is in memory several times while it is read: attachments larger than this come as Binary by themselves.
 const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
 // Each running import may hold a whole body in memory; each waiting one only a connection.
-const AT_ONCE = { running: 3, waiting: 50 };
+const AT_ONCE = { running: 2, waiting: 50 };
 // One per feed holds a connection of the pool and the feed's lock; the others wait here, without one.
 const AT_ONCE_OF_FEED = { running: 1, waiting: 50 };
 
@@ -123,7 +123,7 @@ export class ImportService implements OnApplicationShutdown {
   }
 
   private async store(ctx: SignedIn, source: string, bundle: InspectedBundle): Promise<ImportAccepted> {
-    const id = uuidv7();
+    const id = newId();
     const report = new ImportReport(bundle.type, bundle.entries.length);
     const identified = candidatesOf(bundle.entries, report);
     if (!report.mustFail) await new ImportRun(ctx, { importId: id, source }, report, this.tools).store(identified);

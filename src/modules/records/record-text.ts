@@ -43,3 +43,9 @@ export const scopeOf = (patientId: string | null, source: string): string =>
 
 /** FHIR's token form `system|code`; null when there is no code. */
 export const codeToken = (system: string, code: string): string | null => (code === '' ? null : `${system}|${code}`);
+
+const WORD = /^[A-Za-z0-9._-]{1,40}$/;
+
+/** The category that the audit trail shows: a code; a sender's sentence in its place stays out of what nobody can erase. */
+export const auditCategory = (category: readonly string[]): string | undefined =>
+  category.find((code) => WORD.test(code));

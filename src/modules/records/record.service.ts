@@ -8,7 +8,7 @@ import { notFound } from '../../platform/http/problem.js';
 import { invalid } from '../../platform/http/validation.js';
 import type { RecordsQuery, RecordView } from './record.dto.js';
 import { RecordRepository, type RecordRow } from './record.repository.js';
-import { codeToken, placeOf, unpackRecord } from './record-text.js';
+import { auditCategory, codeToken, placeOf, unpackRecord } from './record-text.js';
 
 const DAY_MS = 86_400_000;
 
@@ -59,7 +59,7 @@ export class RecordService {
   private async view(ctx: SignedIn, row: RecordRow): Promise<RecordView> {
     const { record_id: id, patient_id: patientId, type, category, version } = row;
     const { head, resourceText } = unpackRecord(await this.vault.open(ctx, placeOf(id, version), row.resource));
-    ctx.touch({ patientId, type, id, category: category[0], version });
+    ctx.touch({ patientId, type, id, category: auditCategory(category), version });
     return {
       id,
       patientId,

@@ -30,6 +30,7 @@ export class AccountController {
     response: AccountView,
     status: 201,
     creates: true,
+    location: '/v1/users/:id',
     stepUpSeconds,
   })
   create(@ReqCtx() ctx: SignedIn, @Body() input: CreateAccount): Promise<AccountView> {

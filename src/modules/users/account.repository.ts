@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import type { SignedIn } from '../../platform/access/context.js';
 import type { Role } from '../../platform/access/vocabulary.js';
 import { accessible, Params } from '../../platform/database/accessible.js';
@@ -77,7 +77,7 @@ export class AccountRepository {
   async grant(ctx: SignedIn, accountId: string, role: Role, reason: string): Promise<void> {
     const manager = await ctx.db.manager();
     await manager.insert(AccountRole, {
-      id: uuidv7(),
+      id: newId(),
       accountId,
       role,
       reason,

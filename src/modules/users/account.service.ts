@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
 import type { Role } from '../../platform/access/vocabulary.js';
 import { Cursors } from '../../platform/http/cursors.js';
@@ -47,7 +47,7 @@ export class AccountService {
   async create(ctx: SignedIn, input: CreateAccount): Promise<AccountView> {
     checkNewAccount(input);
     const manager = await ctx.db.manager();
-    const id = uuidv7();
+    const id = newId();
     await manager.insert(Account, {
       id,
       username: input.username ?? null,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import type { Ctx } from '../../platform/access/context.js';
 import type { Db } from '../../platform/database/db.js';
 import { AccountRole } from './account-role.entity.js';
@@ -103,7 +103,7 @@ export class Accounts {
     },
   ): Promise<string> {
     const manager = await ctx.db.manager();
-    const id = uuidv7();
+    const id = newId();
     const username = input.username === undefined ? null : normaliseUsername(input.username);
     await manager.insert(Account, {
       id,
@@ -117,7 +117,7 @@ export class Accounts {
       updatedAt: ctx.now,
     });
     await manager.insert(AccountRole, {
-      id: uuidv7(),
+      id: newId(),
       accountId: id,
       role: input.role,
       reason: input.reason,

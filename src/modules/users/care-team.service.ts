@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import type { Page } from '../../platform/http/presenter.js';
@@ -49,7 +49,7 @@ export class CareTeamService {
     const endsAt = input.endsAt === undefined ? null : new Date(input.endsAt);
     if (endsAt !== null && endsAt <= startsAt) throw emptyPeriod();
     const manager = await ctx.db.manager();
-    const id = uuidv7();
+    const id = newId();
     await manager.insert(CareTeamMember, {
       id,
       patientId,

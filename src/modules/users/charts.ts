@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import type { Ctx } from '../../platform/access/context.js';
 
 /** What a feed says of a patient. `birthDate` is a FHIR date: YYYY, YYYY-MM or YYYY-MM-DD. */
@@ -33,7 +33,7 @@ export class Charts {
       .map((patient, n) => ({
         n,
         key: `${patient.mrn}\n${patient.mrnSystem}`,
-        row: { n, new_id: uuidv7(), ...fieldsOf(patient) },
+        row: { n, new_id: newId(), ...fieldsOf(patient) },
       }))
       .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.n - b.n));
     const rows = await ctx.db.query<{ n: number; patient_id: string; is_new: boolean }>(

@@ -25,6 +25,7 @@ export class PatientController {
     response: PatientView,
     status: 201,
     creates: true,
+    location: '/v1/patients/:id',
   })
   create(@ReqCtx() ctx: SignedIn, @Body() input: CreatePatient): Promise<PatientView> {
     return this.patients.create(ctx, input);

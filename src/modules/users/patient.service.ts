@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { Cursors } from '../../platform/http/cursors.js';
@@ -44,7 +44,7 @@ export class PatientService {
   async create(ctx: SignedIn, { email, mrnSystem, ...input }: CreatePatient): Promise<PatientView> {
     checkBirthDate(input.birthDate, ctx.now);
     const manager = await ctx.db.manager();
-    const id = uuidv7();
+    const id = newId();
     await manager.insert(Patient, {
       ...input,
       id,

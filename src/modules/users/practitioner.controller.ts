@@ -24,6 +24,7 @@ export class PractitionerController {
     response: PractitionerView,
     status: 201,
     creates: true,
+    location: '/v1/practitioners/:id',
   })
   create(@ReqCtx() ctx: SignedIn, @Body() input: CreatePractitioner): Promise<PractitionerView> {
     return this.practitioners.create(ctx, input);

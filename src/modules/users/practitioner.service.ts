@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../platform/ids.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { staleVersion } from '../../platform/http/if-match.js';
@@ -48,7 +48,7 @@ export class PractitionerService {
   async create(ctx: SignedIn, { accountId, npi, ...input }: CreatePractitioner): Promise<PractitionerView> {
     this.notForOneself(ctx, accountId);
     const manager = await ctx.db.manager();
-    const id = uuidv7();
+    const id = newId();
     await manager.insert(Practitioner, {
       ...input,
       id,

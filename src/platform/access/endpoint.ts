@@ -40,6 +40,8 @@ export interface EndpointOptions {
   stepUpSeconds?: number;
   /** Creates something: takes an Idempotency-Key. */
   creates?: boolean;
+  /** Where what was made can be read: `/v1/users/:id`, with the answer's id. */
+  location?: string;
   /** Needs If-Match. */
   conditional?: boolean;
   /** No audit event. Only liveness, which holds nothing and is asked every second. */
@@ -71,7 +73,11 @@ function answerOf(options: EndpointOptions): MethodDecorator[] {
   const description = options.summary;
   if (options.produces) return [ApiProduces(options.produces), ApiResponse({ status, description })];
   if (options.response === null) return [ApiResponse({ status, description })];
-  if (!options.paged) return [ApiResponse({ status, description, type: options.response })];
+  const headers = options.location
+    ? { Location: { description: 'Where it can be read.', schema: { type: 'string' as const } } }
+    : undefined;
+  if (!options.paged)
+    return [ApiResponse({ status, description, type: options.response, ...(headers ? { headers } : {}) })];
   const page = {
     type: 'object' as const,
     required: ['items', 'next'],

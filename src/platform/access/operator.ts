@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../ids.js';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.js';
 import { Events } from '../events/events.js';
@@ -25,7 +25,7 @@ export class Operator {
       const ctx: Ctx = {
         actor: null,
         db,
-        requestId: uuidv7(),
+        requestId: newId(),
         now: this.clock.now(),
         client: { address: '', userAgent: '' },
         touch: () => undefined,

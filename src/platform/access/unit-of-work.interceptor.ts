@@ -4,6 +4,7 @@ import { from, lastValueFrom, type Observable } from 'rxjs';
 import { Clock } from '../clock.js';
 import { Database, type OpenRead, type OpenWrite } from '../database/database.js';
 import { Events } from '../events/events.js';
+import { Idempotency } from '../http/idempotency.js';
 import { etagOf } from '../http/if-match.js';
 import { pageToJson, toJson, type Page } from '../http/presenter.js';
 import { AuditSink } from './audit-sink.js';
@@ -20,7 +21,8 @@ function present(endpoint: EndpointOptions, result: unknown, request: FastifyReq
   if (endpoint.response === null) return undefined;
   void reply.header('content-type', 'application/json; charset=utf-8');
   if (!endpoint.paged) {
-    const { version } = result as { version?: unknown };
+    const { id, version } = result as { id?: string; version?: unknown };
+    if (endpoint.location && id) void reply.header('location', endpoint.location.replace(':id', id));
     if (typeof version === 'number') void reply.header('etag', etagOf(version));
     return toJson(endpoint.response, result as object);
   }
@@ -45,6 +47,7 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     private readonly sink: AuditSink,
     private readonly events: Events,
     private readonly clock: Clock,
+    private readonly idempotency: Idempotency,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -57,7 +60,8 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
         present(endpoint, result, request, reply),
       );
     const trail = trailOf(request);
-    return from(isWrite(endpoint, request.method) ? this.write(trail, reply, work) : this.read(trail, reply, work));
+    const once = () => this.idempotency.once(trail, request, reply, work);
+    return from(isWrite(endpoint, request.method) ? this.write(trail, reply, once) : this.read(trail, reply, work));
   }
 
   private async read(trail: Trail, reply: FastifyReply, work: () => Promise<unknown>): Promise<unknown> {
@@ -81,7 +85,7 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     this.begin(trail, db, afterCommit);
     try {
       const body = await work();
-      await this.sink.within(db, trail, { status: reply.statusCode, code: null });
+      await this.sink.within(db, trail, { status: reply.statusCode, code: trail.code });
       await db.commit();
       trail.settled = true;
       for (const action of afterCommit) action();

@@ -36,6 +36,7 @@ describe('loadConfig', () => {
     ['cheap password hashes', { BCRYPT_COST: '10' }, 'BCRYPT_COST'],
     ['no way to send notices', { SMTP_URL: '' }, 'SMTP_URL'],
     ['no database', { DATABASE_URL: '' }, 'DATABASE_URL'],
+    ['requests without a limit of time', { REQUEST_TIMEOUT_SECONDS: '0' }, 'REQUEST_TIMEOUT_SECONDS'],
     ['half of a certificate', { TLS_CERT_FILE: '/cert.pem' }, 'go together'],
     ['proxies that are not networks', { TRUSTED_PROXIES: 'true' }, 'TRUSTED_PROXIES'],
     ['a database of another kind', { DATABASE_URL: 'mysql://db' }, 'postgres://'],
@@ -52,7 +53,9 @@ describe('loadConfig', () => {
   });
 
   it('never prints a value', () => {
-    expect(problemsOf({ ...PRODUCTION, DATABASE_URL: 'postgres://app:changeme-S3CR3T@db/portico' })).not.toContain('S3CR3T');
+    expect(problemsOf({ ...PRODUCTION, DATABASE_URL: 'postgres://app:changeme-S3CR3T@db/portico' })).not.toContain(
+      'S3CR3T',
+    );
   });
 
   it('names every problem at once', () => {

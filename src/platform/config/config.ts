@@ -89,6 +89,8 @@ export const settings = {
   STAFF_SESSION_MINUTES: minutes(8 * 60, 'longest session of staff'),
   ACCESS_TOKEN_MINUTES: minutes(5, 'life of an access token'),
   BCRYPT_COST: num({ default: 12, desc: 'cost of password hashes, 12 or more in production' }),
+  HEADERS_TIMEOUT_SECONDS: num({ default: 10, desc: 'longest time that the headers of a request may take to arrive' }),
+  REQUEST_TIMEOUT_SECONDS: num({ default: 30, desc: 'the same for a whole request, body included' }),
   BODY_LIMIT_KB: num({ default: 256, desc: 'largest JSON body (kB)' }),
   IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest import (MB)' }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
@@ -118,6 +120,8 @@ export interface Config {
     readonly publicUrl: string;
     readonly trustedProxies: readonly string[];
     readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+    readonly headersTimeoutMs: number;
+    readonly requestTimeoutMs: number;
     readonly bodyLimit: number;
     readonly importLimit: number;
     readonly importMaxEntries: number;
@@ -188,7 +192,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
   const problems: string[] = [];
   const env = cleanEnv(source, settings, {
     reporter: ({ errors }) => {
-      for (const [name, error] of Object.entries(errors)) problems.push(`${name}: ${(error).message}`);
+      for (const [name, error] of Object.entries(errors)) problems.push(`${name}: ${error.message}`);
     },
   });
   if (problems.length > 0) throw new ConfigError(problems);
@@ -199,6 +203,9 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
   }
   if ((env.TLS_CERT_FILE === '') !== (env.TLS_KEY_FILE === ''))
     problems.push('TLS_CERT_FILE and TLS_KEY_FILE go together');
+  // Node takes 0 for no limit at all.
+  if (!(env.HEADERS_TIMEOUT_SECONDS > 0 && env.HEADERS_TIMEOUT_SECONDS <= env.REQUEST_TIMEOUT_SECONDS))
+    problems.push('HEADERS_TIMEOUT_SECONDS must be above 0 and at most REQUEST_TIMEOUT_SECONDS');
   for (const file of [env.TLS_CERT_FILE, env.TLS_KEY_FILE].filter(Boolean)) {
     try {
       readFileSync(file);
@@ -217,6 +224,8 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       publicUrl: (env.PUBLIC_URL || `${tls ? 'https' : 'http'}://${env.HOST}:${env.PORT}`).replace(/\/$/, ''),
       trustedProxies: [...env.TRUSTED_PROXIES],
       tls,
+      headersTimeoutMs: env.HEADERS_TIMEOUT_SECONDS * 1000,
+      requestTimeoutMs: env.REQUEST_TIMEOUT_SECONDS * 1000,
       bodyLimit: env.BODY_LIMIT_KB * 1024,
       importLimit: env.IMPORT_LIMIT_MB * 1024 * 1024,
       importMaxEntries: env.IMPORT_MAX_ENTRIES,

@@ -12,7 +12,10 @@ const ctxOf = (define: (policy: Policy) => void): SignedIn => {
 
 const sqlOf = (define: (policy: Policy) => void, known?: { patientId: string }) => {
   const params = new Params();
-  return { sql: accessible(ctxOf(define), 'read', 'Record', { columns: { patientId: 'r.patient_id' }, known }, params), values: params.values };
+  return {
+    sql: accessible(ctxOf(define), 'read', 'Record', { columns: { patientId: 'r.patient_id' }, known }, params),
+    values: params.values,
+  };
 };
 
 describe('accessible', () => {
@@ -39,7 +42,11 @@ describe('accessible', () => {
 
   it('agrees with the check in memory for any rules', () => {
     const ids = fc.constantFrom('a', 'b', 'c', 'd');
-    const rule = fc.record({ allow: fc.boolean(), ids: fc.array(ids, { minLength: 1, maxLength: 3 }), single: fc.boolean() });
+    const rule = fc.record({
+      allow: fc.boolean(),
+      ids: fc.array(ids, { minLength: 1, maxLength: 3 }),
+      single: fc.boolean(),
+    });
     fc.assert(
       fc.property(fc.array(rule, { maxLength: 6 }), ids, (rules, patientId) => {
         const define = (policy: Policy) => {
@@ -51,7 +58,10 @@ describe('accessible', () => {
         };
         const inMemory = may(ctxOf(define).actor.ability, 'read', 'Record', { patientId });
         // The condition is decided by JavaScript in place of SQL: the only operators are AND, OR, NOT, true and false.
-        const sql = sqlOf(define, { patientId }).sql.replaceAll('AND', '&&').replaceAll('OR', '||').replaceAll('NOT', '!');
+        const sql = sqlOf(define, { patientId })
+          .sql.replaceAll('AND', '&&')
+          .replaceAll('OR', '||')
+          .replaceAll('NOT', '!');
         expect(/^[()!&| a-z]+$/.test(sql)).toBe(true);
         // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the text is checked above to hold nothing but Boolean words
         expect(new Function(`return ${sql}`)()).toBe(inMemory);
@@ -64,7 +74,10 @@ describe('accessible', () => {
 describe('Policy', () => {
   it.each([
     ['an undefined condition', (policy: Policy) => policy.allow('read', 'Record', { patientId: undefined as never })],
-    ['an undefined value in a list', (policy: Policy) => policy.allow('read', 'Record', { patientId: { $in: [undefined as never] } })],
+    [
+      'an undefined value in a list',
+      (policy: Policy) => policy.allow('read', 'Record', { patientId: { $in: [undefined as never] } }),
+    ],
     ['an empty condition', (policy: Policy) => policy.allow('read', 'Record', {})],
     ['manage', (policy: Policy) => policy.allow('manage' as never, 'Record')],
     ['all', (policy: Policy) => policy.allow('read', 'all' as never)],

@@ -9,10 +9,20 @@ export function constraintMeans(name: string, problem: () => Problem): void {
 
 /** SQLSTATE classes that mean "not now": connection lost (08), resources (53), shutdown (57P), timeouts, serialisation. */
 const NOT_NOW = /^(08|53|57P|57014|55P03|40001|40P01|25P03|25P04)/;
-const CONNECTION_ERRORS = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'ENOENT']);
-/** What pg and its pool say without a code when the server went away or no connection came free in time. */
+const CONNECTION_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'ENOENT',
+]);
+/** What pg, its pool and TypeORM say without a code when the server went away or something did not come in time. */
 const CONNECTION_MESSAGES =
-  /Connection terminated|connection timeout|timeout exceeded when trying to connect|not queryable|Cannot use a pool after/i;
+  /Connection terminated|connection timeout|timeout exceeded when trying to connect|Query read timeout|not queryable|Query runner already released|Cannot use a pool after/i;
 
 const codeOf = (error: unknown): string => {
   const code = (error as { code?: unknown; driverError?: { code?: unknown } } | null)?.code;

@@ -1,54 +1,49 @@
 import type { Client, QueryConfig, QueryResult } from 'pg';
 import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Db } from './db.js';
+import type { ReadLanes } from './read-lanes.js';
 
 const IDENTIFY = { name: 'identify', text: "SELECT set_config('app.account_id', $1, false)" };
 const IDENTIFY_LOCAL = { name: 'identify_local', text: "SELECT set_config('app.account_id', $1, true)" };
 
 /**
- * Reads of one request. The connection is taken at the first statement, and told who acts together with it (one round trip,
- * pipelined). A statement's result counts only when that telling succeeded: otherwise the connection might still speak for the last caller.
+ * Reads of one request. A named statement is a short one and goes by a shared lane; any other takes a connection of its
+ * own, which is told who acts before anything else.
  */
 class ReadDb implements Db {
-  private client: Promise<Client> | null = null;
-  private identified: Promise<unknown> = Promise.resolve();
+  private ready: Promise<Client> | null = null;
   private readonly runner: QueryRunner;
 
   constructor(
     source: DataSource,
+    private readonly lanes: ReadLanes,
     private readonly accountId: string | null,
   ) {
     this.runner = source.createQueryRunner();
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
-    const client = await this.connect();
-    const [result] = await Promise.all([
-      client.query({ text, values, name } as QueryConfig) as Promise<QueryResult<Row>>,
-      this.identified,
-    ]);
-    return result.rows;
+    const statement = { text, values: values as unknown[], name };
+    if (name !== undefined) return this.lanes.query<Row>(this.accountId, statement);
+    return ((await (await this.connect()).query(statement)) as QueryResult<Row>).rows;
   }
 
   async manager(): Promise<EntityManager> {
     await this.connect();
-    await this.identified;
     return this.runner.manager;
   }
 
   async release(): Promise<void> {
-    if (!this.client) return;
-    await this.identified.catch(() => undefined);
-    await this.runner.release();
+    if (this.ready) await this.runner.release();
   }
 
   private connect(): Promise<Client> {
-    this.client ??= (this.runner.connect() as Promise<Client>).then((client) => {
-      this.identified = client.query({ ...IDENTIFY, values: [this.accountId ?? ''] });
-      this.identified.catch(() => undefined);
+    this.ready ??= (async () => {
+      const client = (await this.runner.connect()) as Client;
+      await client.query({ ...IDENTIFY, values: [this.accountId ?? ''] });
       return client;
-    });
-    return this.client;
+    })();
+    return this.ready;
   }
 }
 
@@ -111,10 +106,13 @@ export interface OpenRead extends Db {
 
 /** The one place that hands out connections to requests. */
 export class Database {
-  constructor(readonly source: DataSource) {}
+  constructor(
+    private readonly source: DataSource,
+    private readonly lanes: ReadLanes,
+  ) {}
 
   openRead(accountId: string | null): OpenRead {
-    return new ReadDb(this.source, accountId);
+    return new ReadDb(this.source, this.lanes, accountId);
   }
 
   openWrite(accountId: string | null): OpenWrite {

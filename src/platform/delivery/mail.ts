@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import nodemailer from 'nodemailer';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../ids.js';
 import type { Config } from '../config/config.js';
 import { Delivery, type Mail } from './delivery.js';
 
@@ -36,7 +36,7 @@ class MailboxDelivery extends Delivery {
   async mail(mail: Mail): Promise<void> {
     const { message } = await this.transport.sendMail({ from: this.from, ...mail });
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
-    await writeFile(join(this.folder, `${uuidv7()}.eml`), message as Buffer, { mode: 0o600 });
+    await writeFile(join(this.folder, `${newId()}.eml`), message as Buffer, { mode: 0o600 });
   }
 }
 

@@ -98,13 +98,11 @@ export class RequestPipeline {
       const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
       for (const name of Object.keys(reply.getHeaders()))
         if (!(name in SECURITY_HEADERS) && name !== 'x-request-id') void reply.removeHeader(name);
-      void reply
-        .status(503)
-        .headers({
-          'retry-after': '2',
-          'content-type': 'application/problem+json',
-          'content-length': Buffer.byteLength(body),
-        });
+      void reply.status(503).headers({
+        'retry-after': '2',
+        'content-type': 'application/problem+json',
+        'content-length': Buffer.byteLength(body),
+      });
       return body;
     }
   }

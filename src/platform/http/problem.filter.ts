@@ -51,6 +51,9 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
+/** What a handler's answer said of its data, before it came to nothing. */
+const OF_DATA = ['etag', 'link', 'location', 'idempotency-replayed'];
+
 /** Every error of guards, pipes, handlers and the framework leaves as problem+json. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -70,6 +73,7 @@ export class ProblemFilter implements ExceptionFilter {
     trail.code = problem.code;
     if (problem.status === 500)
       this.logger.error('unexpected error', error, { requestId: trail.requestId, route: trail.route });
+    for (const name of OF_DATA) void reply.removeHeader(name);
     void reply
       .status(problem.status)
       .headers({

@@ -1,12 +1,13 @@
 import type { FastifyRequest } from 'fastify';
-import { v7 as uuidv7, validate } from 'uuid';
+import { validate } from 'uuid';
+import { newId } from '../ids.js';
 import type { EndpointOptions } from '../access/endpoint.js';
 import type { Trail } from '../access/trail.js';
 import type { Clock } from '../clock.js';
 
 /** X-Request-Id is taken over when it is a UUID; anything else would be somebody's text in logs and events. */
 const requestIdOf = (given: string | string[] | undefined): string =>
-  typeof given === 'string' && validate(given) ? given.toLowerCase() : uuidv7();
+  typeof given === 'string' && validate(given) ? given.toLowerCase() : newId();
 
 const blank = {
   route: '',
@@ -47,7 +48,7 @@ export function openRawTrail(peer: string, clock: Clock): Trail {
     ...blank,
     touches: [],
     params: {},
-    requestId: uuidv7(),
+    requestId: newId(),
     receivedAt: clock.now(),
     startedMs: performance.now(),
     peer,

@@ -1,5 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../ids.js';
 import type { Ctx } from '../access/context.js';
 import { after, Clock } from '../clock.js';
 import { Database } from '../database/database.js';
@@ -40,7 +40,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   /** Puts a mail into the caller's transaction; it is sent soon after the commit. */
   async mail(ctx: Pick<Ctx, 'db' | 'now' | 'afterCommit'>, mail: Mail): Promise<void> {
-    const id = uuidv7();
+    const id = newId();
     const payload = await this.vault.seal(ctx, 'outbox', placeOf(id), JSON.stringify(mail));
     await ctx.db.query(
       'INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)',
@@ -61,10 +61,12 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
 
   /** Sends what is due; resolves when nothing is left. */
   drain(): Promise<void> {
-    this.working = this.working.then(async () => {
+    const drained = this.working.then(async () => {
       while (!this.stopped && (await this.sendOne()));
     });
-    return this.working;
+    // A database that is away must not end the outbox for good: the next turn follows all the same.
+    this.working = drained.catch(() => undefined);
+    return drained;
   }
 
   private wake(delayMs = 0): void {

@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type supertest from 'supertest';
+import { SessionSweeper } from '../../src/modules/auth/session-sweeper.js';
+import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
+import { eventCode, type EndpointOptions } from '../../src/platform/access/endpoint.js';
+import { checkLedger } from '../harness/ledger.js';
+import { accessMatrix, PEOPLE, type Person, type Relation } from './access-matrix.js';
+import { REQUESTS, type Sent } from './access-requests.js';
+import { openWorld, signedInAs, type World } from './access-world.js';
+import { expectSecurityHeaders } from './security-headers.js';
+
+const ROWS = accessMatrix();
+const ROUTES = [...new Set(ROWS.map(({ route }) => route))];
+
+/** What is expected of the events of one request, and what was found. */
+interface Trace {
+  cell: string;
+  actor: string;
+  outcome: number;
+  status: number;
+  subjects: (string | null)[];
+}
+
+let world: World;
+let declared: Map<string, EndpointOptions>;
+let fingerprintSql: string;
+/** Every 404 of the whole walk, without its instance: they must all be the same. */
+const notFounds = new Set<string>();
+
+beforeAll(async () => {
+  world = await openWorld();
+  const { app, owner } = world.portal;
+  declared = new Map(
+    app
+      .get(DeclaredRoutes)
+      .list()
+      .map(({ method, path, endpoint }) => [`${method} ${path}`, endpoint]),
+  );
+  // It ends and clears away what is old, at any moment: then it was not the request that changed something.
+  await app.get(SessionSweeper).beforeApplicationShutdown();
+  const { rows } = await owner.query<{ name: string }>(
+    `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+      WHERE schemaname IN ('users', 'auth', 'records') AND tablename <> 'attempt' ORDER BY 1`,
+  );
+  fingerprintSql = rows
+    .map(
+      ({ name }) =>
+        `SELECT '${name}' AS name, (SELECT md5(string_agg(x, '' ORDER BY x)) FROM (SELECT (to_jsonb(t) - 'last_active_at')::text AS x FROM ${name} t) q)`,
+    )
+    .join(' UNION ALL ');
+});
+
+afterAll(async () => {
+  await checkLedger(world.portal);
+  await world.portal.close();
+});
+
+/** Everything that stands about people, sign-in and charts, but when a session was last active and what attempts were counted. */
+const fingerprint = async (): Promise<string> => JSON.stringify((await world.portal.owner.query(fingerprintSql)).rows);
+
+function send(route: string, sent: Sent, token: string | null, requestId: string): supertest.Test {
+  const [method, template] = route.split(' ') as [string, string];
+  const path = template.replace(/:(\w+)/g, (_, name: string) => sent.params![name]!);
+  const request = world.portal.http[method.toLowerCase() as 'get'](path).set('X-Request-Id', requestId);
+  if (token !== null) void request.set('Authorization', `Bearer ${token}`);
+  if (sent.ifMatch !== undefined) void request.set('If-Match', `"${sent.ifMatch}"`);
+  if (sent.bundle !== undefined) return request.set('Content-Type', 'application/fhir+json').send(sent.bundle);
+  return sent.body === undefined ? request : request.send(sent.body);
+}
+
+/** Of whom an answer tells: the patients in it, or nobody. */
+async function subjectsOf(route: string, sent: Sent, body: Record<string, unknown>): Promise<(string | null)[]> {
+  if (sent.subjects) return sent.subjects();
+  const things = (body.items ?? [body]) as { id?: string; patientId?: string }[];
+  const isPatient = /^\w+ \/v1\/patients(\/:id)?$/.test(route);
+  const told = new Set(things.map(({ id, patientId }) => (isPatient ? id : patientId) ?? null));
+  return told.size > 0 ? [...told] : [null];
+}
+
+/** Sends one cell's request and looks at everything but its events, of which it says what they must be. */
+async function walk(route: string, person: Person, relation: Relation): Promise<[string, Trace, string | null]> {
+  const endpoint = declared.get(route)!;
+  const sent = (await REQUESTS[route]?.(world, person, relation)) ?? {};
+  const caller = await signedInAs(world, person);
+  const before = await fingerprint();
+  const requestId = randomUUID();
+  const answer = await send(route, sent, caller?.tokens.accessToken ?? null, requestId);
+  const body = answer.body as Record<string, unknown>;
+  const { status } = answer;
+  expectSecurityHeaders(answer, /^GET \/docs(\/errors)?$/.test(route));
+  expect(answer.headers['x-request-id']).toBe(requestId);
+  let changed: string | null = null;
+  if (status >= 400) {
+    if ((await fingerprint()) !== before) changed = `${person} ${relation}`;
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(body).toMatchObject({ status, instance: `urn:uuid:${requestId}` });
+    if (status === 401) expect(body.code).toBe('auth.sign-in-required');
+    if (status === 404) notFounds.add(answer.text.replace(requestId, ''));
+  } else if (sent.ends && person !== 'anonymous') world.people[person].signedOut();
+  const isPublic = endpoint.access === 'public';
+  const trace = {
+    cell: `${person} ${relation}`,
+    actor: (isPublic ? sent.recognised : person === 'anonymous' ? '' : world.people[person].id) ?? '',
+    outcome: status < 400 ? 0 : 4,
+    status,
+    subjects: status < 400 ? await subjectsOf(route, sent, body) : [null],
+  };
+  return [requestId, trace, changed];
+}
+
+/** The events that were stored for these requests, in the same form. */
+async function storedTraces(route: string, requestIds: string[]): Promise<Map<string, Omit<Trace, 'cell'>>> {
+  const { rows } = await world.portal.owner.query<{
+    request_id: string;
+    actor: string;
+    outcome: number;
+    subject: string | null;
+    action: string;
+    event: { http: { st: number; route: string }; actor: { roles?: string[] } };
+  }>(
+    `SELECT request_id, actor, outcome, subject, action, event::jsonb AS event FROM audit.inbox WHERE request_id = ANY($1)
+     UNION ALL SELECT request_id, actor, outcome, subject, action, leaf::jsonb -> 'e' FROM audit.entry WHERE request_id = ANY($1)`,
+    [requestIds],
+  );
+  const found = new Map<string, Omit<Trace, 'cell'>>();
+  for (const { request_id: id, actor, outcome, subject, action, event } of rows) {
+    expect([action, event.http.route]).toEqual([eventCode(declared.get(route)!), route.split(' ')[1]]);
+    const known = found.get(id);
+    if (known) known.subjects.push(subject);
+    else found.set(id, { actor, outcome, status: event.http.st, subjects: [subject] });
+    if (known) expect([actor, outcome, event.http.st]).toEqual([known.actor, known.outcome, known.status]);
+  }
+  return found;
+}
+
+const inOrder = (subjects: (string | null)[]): string[] => subjects.map((subject) => subject ?? '').sort();
+
+describe('the access matrix', () => {
+  it('has every declared route, and no other', () => {
+    expect([...ROUTES].sort()).toEqual([...declared.keys()].sort());
+    expect(Object.keys(REQUESTS).filter((route) => !declared.has(route))).toEqual([]);
+    const cells = ROWS.map(({ route, relation }) => `${route} ${relation}`);
+    expect(cells).toHaveLength(new Set(cells).size);
+    for (const { route, relation, expected } of ROWS) {
+      const isWhole = PEOPLE.every((person) => Number.isInteger(expected[person]));
+      expect([route, relation, isWhole]).toEqual([route, relation, true]);
+    }
+  });
+
+  it.each(ROUTES)('%s', async (route) => {
+    const wanted: string[] = [];
+    const answered: string[] = [];
+    const traces = new Map<string, Trace>();
+    const changes: string[] = [];
+    for (const { relation, expected } of ROWS.filter((row) => row.route === route)) {
+      wanted.push(`${relation}: ${PEOPLE.map((person) => `${person} ${expected[person]}`).join(', ')}`);
+      const said: string[] = [];
+      for (const person of PEOPLE) {
+        const [requestId, trace, changed] = await walk(route, person, relation);
+        said.push(`${person} ${trace.status}`);
+        traces.set(requestId, trace);
+        if (changed) changes.push(changed);
+      }
+      answered.push(`${relation}: ${said.join(', ')}`);
+    }
+    expect(answered).toEqual(wanted);
+    // What is refused changes nothing.
+    expect(changes).toEqual([]);
+
+    // Each request has left exactly its events: who, how it ended, of whom.
+    const stored = await storedTraces(route, [...traces.keys()]);
+    for (const [requestId, { cell, ...trace }] of traces) {
+      const found = stored.get(requestId);
+      const isUnaudited = declared.get(route)!.unaudited === true;
+      expect({ cell, ...found, subjects: inOrder(found?.subjects ?? []) }).toEqual(
+        isUnaudited ? { cell, subjects: [] } : { cell, ...trace, subjects: inOrder(trace.subjects) },
+      );
+    }
+  });
+
+  it('answers what is not there and what is not yours with the same bytes, everywhere', () => {
+    expect(notFounds.size).toBe(1);
+    expect([...notFounds][0]).toContain('"code":"http.not-found"');
+  });
+});

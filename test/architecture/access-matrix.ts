@@ -1,0 +1,161 @@
+import type { Role } from '../../src/platform/access/vocabulary.js';
+
+/** The columns: nobody, then one person of each role who has no other role. */
+export const PEOPLE = [
+  'anonymous',
+  'patient',
+  'proxy',
+  'clinician',
+  'staff',
+  'records_officer',
+  'compliance_officer',
+  'admin',
+  'integration',
+] as const satisfies readonly (Role | 'anonymous')[];
+export type Person = (typeof PEOPLE)[number];
+
+/**
+ * How the thing that a request names stands to the caller.
+ *
+ * Charts and records: `own` is the patient's own, which nobody treats; `team` is treated by the clinician, `ended` was until
+ * yesterday, `future` will be from tomorrow on; `other` is nobody's whom we know; `none` does not exist. `held` is a record
+ * whose patient has not come yet, `elsewhere` a membership of another chart's team.
+ * Accounts, sessions, imports, practitioners: `own`, `other` (somebody else's), `closed` (own, ended), `none`.
+ */
+export type Relation =
+  '-' | 'own' | 'team' | 'ended' | 'future' | 'other' | 'none' | 'held' | 'elsewhere' | 'closed';
+
+/**
+ * Who may do what, and how it is answered. Written by hand from the requirements, never from the policies: where this table
+ * and the portal disagree, one of them is wrong. 401 nobody is signed in; 403 the role has no business here, or a rule
+ * forbids it; 404 not there or not yours; 409 allowed, but the thing is not in the state for it.
+ */
+const MATRIX = `
+                                             anon pat prx cln stf rec cmp adm int
+
+# Nothing about anybody: open to all.
+GET /docs                                       -  200 200 200 200 200 200 200 200 200
+GET /docs/assets/:file                          -  200 200 200 200 200 200 200 200 200
+GET /docs/errors                                -  200 200 200 200 200 200 200 200 200
+GET /docs/start.js                              -  200 200 200 200 200 200 200 200 200
+GET /openapi.json                               -  200 200 200 200 200 200 200 200 200
+GET /health/live                                -  200 200 200 200 200 200 200 200 200
+GET /health/ready                               -  200 200 200 200 200 200 200 200 200
+
+# The way in: who knows a secret comes in, whatever else they send.
+POST /v1/auth/activate                          -  204 204 204 204 204 204 204 204 204
+POST /v1/auth/login                             -  200 200 200 200 200 200 200 200 200
+POST /v1/auth/mfa/verify                        -  200 200 200 200 200 200 200 200 200
+POST /v1/auth/refresh                           -  200 200 200 200 200 200 200 200 200
+
+# Own sessions, password and second factor: everybody's own, nobody else's. Staff have a second factor and keep it.
+POST /v1/auth/logout                            -  401 204 204 204 204 204 204 204 204
+POST /v1/auth/logout-all                        -  401 204 204 204 204 204 204 204 204
+GET /v1/auth/sessions                           -  401 200 200 200 200 200 200 200 200
+DELETE /v1/auth/sessions/:id                  own  401 204 204 204 204 204 204 204 204
+                                closed other none  401 404 404 404 404 404 404 404 404
+POST /v1/auth/password/change                   -  401 204 204 204 204 204 204 204 204
+POST /v1/auth/mfa/totp                          -  401 200 200 409 409 409 409 409 200
+POST /v1/auth/mfa/totp/confirm                  -  401 200 200 403 403 403 403 403 200
+DELETE /v1/auth/mfa/totp                        -  401 204 204 403 403 403 403 403 204
+POST /v1/auth/step-up                           -  401 403 403 200 200 200 200 200 403
+
+# Oneself.
+GET /v1/me                                      -  401 200 200 200 200 200 200 200 200
+PATCH /v1/me                                    -  401 200 200 200 200 200 200 200 403
+GET /v1/me/permissions                          -  401 200 200 200 200 200 200 200 200
+
+# Accounts: administrators, and none of them decides on their own access.
+GET /v1/users                                   -  401 403 403 403 403 403 403 200 403
+POST /v1/users                                  -  401 403 403 403 403 403 403 201 403
+GET /v1/users/:id                       own other  401 403 403 403 403 403 403 200 403
+                                             none  401 403 403 403 403 403 403 404 403
+PATCH /v1/users/:id                     own other  401 403 403 403 403 403 403 200 403
+                                             none  401 403 403 403 403 403 403 404 403
+POST /v1/users/:id/roles                      own  401 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403
+                                             none  401 403 403 403 403 403 403 404 403
+POST /v1/users/:id/roles/:role/revoke         own  401 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403
+                                             none  401 403 403 403 403 403 403 404 403
+POST /v1/users/:id/disable                    own  401 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403
+                                             none  401 403 403 403 403 403 403 404 403
+POST /v1/users/:id/enable                     own  401 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403
+                                             none  401 403 403 403 403 403 403 404 403
+
+# Who treats at the hospital: every person may know, administrators keep it.
+GET /v1/practitioners                           -  401 200 200 200 200 200 200 200 403
+POST /v1/practitioners                          -  401 403 403 403 403 403 403 201 403
+GET /v1/practitioners/:id                   other  401 200 200 200 200 200 200 200 403
+                                             none  401 404 404 404 404 404 404 404 403
+PATCH /v1/practitioners/:id                 other  401 403 403 403 403 403 403 200 403
+                                             none  401 403 403 403 403 403 403 404 403
+
+# Demographics and care teams: the patient, who treats them now, and the hospital's offices.
+GET /v1/patients                                -  401 200 403 200 200 200 403 200 403
+POST /v1/patients                               -  401 403 403 403 201 403 403 201 403
+GET /v1/patients/:id                          own  401 200 403 404 200 200 403 200 403
+                                             team  401 404 403 200 200 200 403 200 403
+                               ended future other  401 404 403 404 200 200 403 200 403
+                                             none  401 404 403 404 404 404 403 404 403
+PATCH /v1/patients/:id own team ended future other 401 403 403 403 200 403 403 200 403
+                                             none  401 403 403 403 404 403 403 404 403
+POST /v1/patients/:id/invitations        own team  401 403 403 403 409 403 403 409 403
+                               ended future other  401 403 403 403 204 403 403 204 403
+                                             none  401 403 403 403 404 403 403 404 403
+GET /v1/patients/:id/care-team                own  401 200 403 404 200 200 403 200 403
+                                             team  401 404 403 200 200 200 403 200 403
+                               ended future other  401 404 403 404 200 200 403 200 403
+                                             none  401 404 403 404 404 404 403 404 403
+POST /v1/patients/:id/care-team
+                      own team ended future other  401 403 403 403 201 403 403 201 403
+                                             none  401 403 403 403 404 403 403 404 403
+POST /v1/patients/:id/care-team/:memberId/end
+                      own team ended future other  401 403 403 403 200 403 403 200 403
+                                   elsewhere none  401 403 403 403 404 403 403 404 403
+
+# Clinical content: the patient, and who treats them now. No office, no administrator, no feed.
+GET /v1/patients/:id/records                  own  401 200 403 404 403 403 403 403 403
+                                             team  401 404 403 200 403 403 403 403 403
+                          ended future other none  401 404 403 404 403 403 403 403 403
+GET /v1/records/:id                           own  401 200 403 404 403 403 403 403 403
+                                             team  401 404 403 200 403 403 403 403 403
+                     ended future other held none  401 404 403 404 403 403 403 403 403
+
+# The feed brings in and sees what became of its own imports.
+POST /v1/imports                                -  401 403 403 403 403 403 403 403 202
+GET /v1/imports/:id                           own  401 403 403 403 403 403 403 403 200
+                                       other none  401 403 403 403 403 403 403 403 404
+GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 403 200
+                                       other none  401 403 403 403 403 403 403 403 404
+
+# The trail: compliance officers, nobody else.
+GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403
+GET /v1/audit/events/:seq                   other  401 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 404 403 403
+`;
+
+export interface Row {
+  /** Method and path as declared: `GET /v1/records/:id`. */
+  route: string;
+  relation: Relation;
+  expected: Record<Person, number>;
+}
+
+/** The table, one row for each route and relation. */
+export function accessMatrix(): Row[] {
+  let route = '';
+  return MATRIX.split('\n')
+    .slice(2)
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+    .flatMap((line) => {
+      const words = line.trim().split(/\s+/);
+      if (!line.startsWith(' ')) route = words.splice(0, 2).join(' ');
+      if (words.length === 0) return [];
+      const statuses = words.splice(-PEOPLE.length).map(Number);
+      const expected = Object.fromEntries(PEOPLE.map((person, at) => [person, statuses[at]!])) as Row['expected'];
+      return (words as Relation[]).map((relation) => ({ route, relation, expected }));
+    });
+}

@@ -1,0 +1,169 @@
+import { v7 as uuidv7 } from 'uuid';
+import type { Role } from '../../src/platform/access/vocabulary.js';
+import { bundleOf, entryOf, importBundle, patientText, weightText, type ImportResult } from '../harness/feed.js';
+import { known, NOBODY, openHospital, registered, SOURCE, type Hospital } from '../harness/hospital.js';
+import { makeFeed, makePatient, signInAs, type Caller, type Credentials } from '../harness/people.js';
+import type { Portal } from '../harness/portal.js';
+import type { Person, Relation } from './access-matrix.js';
+
+/** One of the columns: signs in again by itself where a request has ended the session, or where it grew old. */
+export class Account {
+  private caller: Caller | null;
+  readonly credentials: Credentials;
+  readonly recoveryCodes: string[];
+
+  constructor(
+    readonly id: string,
+    caller: Caller,
+  ) {
+    this.caller = caller;
+    this.credentials = caller.credentials;
+    this.recoveryCodes = [...caller.recoveryCodes];
+  }
+
+  /** In a session whose second factor is fresh and whose access token has minutes left. */
+  async signedIn(portal: Portal): Promise<Caller> {
+    const age = this.caller ? portal.clock.now().getTime() - Date.parse(this.caller.tokens.session.authTime) : Infinity;
+    if (age > 180_000 || !this.caller) this.caller = await signInAs(portal, this.credentials);
+    return this.caller;
+  }
+
+  signedOut(): void {
+    this.caller = null;
+  }
+}
+
+/** The charts of the table, by how they stand to the patient and the clinician. */
+export const CHARTS = ['own', 'team', 'ended', 'future', 'other'] as const satisfies Relation[];
+
+export interface World extends Hospital {
+  people: Record<Role, Account>;
+  /** Ids by relation. */
+  charts: Record<string, string>;
+  records: Record<string, string>;
+  imports: Record<string, string>;
+}
+
+/** Puts the practitioner on the chart's team, from and to so many days from now. */
+export async function member(
+  portal: Portal,
+  chart: string,
+  practitioner: string,
+  [from, to]: [number, number | null],
+): Promise<string> {
+  const id = uuidv7();
+  const at = (days: number | null) => (days === null ? null : new Date(portal.clock.now().getTime() + days * 86_400_000));
+  await portal.owner.query(
+    `INSERT INTO users.care_team_member (care_team_member_id, patient_id, practitioner_id, starts_at, ends_at, created_at, created_by)
+     VALUES ($1, $2, $3, $4, $5, now(), $6)`,
+    [id, chart, practitioner, at(from), at(to), NOBODY],
+  );
+  return id;
+}
+
+/** A practitioner without an account. */
+export async function practitioner(portal: Portal): Promise<string> {
+  const id = uuidv7();
+  await portal.owner.query(
+    `INSERT INTO users.practitioner (practitioner_id, family, given, specialty, created_at, updated_at) VALUES ($1, 'Fresh', '{F}', 'Any', now(), now())`,
+    [id],
+  );
+  return id;
+}
+
+/** Somebody at the front desk who never signed in; for administrators to decide on. */
+export async function account(portal: Portal, status: 'active' | 'disabled'): Promise<string> {
+  const id = uuidv7();
+  await portal.owner.query(
+    `INSERT INTO users.account (account_id, display_name, email, status, activated_at, disabled_reason, created_at, updated_at)
+     VALUES ($1, 'Fresh', 'fresh@hospital.test', $2, now(), CASE $2 WHEN 'disabled' THEN 'left' END, now(), now())`,
+    [id, status],
+  );
+  await portal.owner.query(
+    `INSERT INTO users.account_role (account_role_id, account_id, role, reason, granted_at) VALUES ($1, $2, 'staff', 'test', now())`,
+    [uuidv7(), id],
+  );
+  return id;
+}
+
+/** Another session of an account, perhaps one that has ended. */
+export async function session(portal: Portal, accountId: string, endReason: string | null = null): Promise<string> {
+  const id = uuidv7();
+  const now = portal.clock.now();
+  await portal.owner.query(
+    `INSERT INTO auth.session (session_id, account_id, created_at, last_active_at, idle_seconds, expires_at, acr, amr, auth_time, device, address, ended_at, end_reason)
+     VALUES ($1, $2, $3, $3, 900, $4, 'aal1', '{pwd}', $3, 'Test', '127.0.0.1', CASE WHEN $5::text IS NULL THEN NULL ELSE $3::timestamptz END, $5)`,
+    [id, accountId, now, new Date(now.getTime() + 86_400_000), endReason],
+  );
+  return id;
+}
+
+/** Nobody is given the role proxy through the API yet: a patient's account is made into one. */
+async function makeProxy(hospital: Hospital): Promise<Account> {
+  const caller = await known(makePatient(hospital.portal, hospital.admin));
+  const { owner } = hospital.portal;
+  await owner.query(`UPDATE users.account_role SET role = 'proxy' WHERE account_id = $1`, [caller.id]);
+  await owner.query('UPDATE users.patient SET account_id = NULL WHERE account_id = $1', [caller.id]);
+  return new Account(caller.id, caller);
+}
+
+/** Imports a Patient and one record into each chart, and holds one whose patient never comes. Resolves with import and records by relation. */
+async function fillCharts(hospital: Hospital, charts: Record<string, string>): Promise<[ImportResult, Record<string, string>]> {
+  const { owner } = hospital.portal;
+  const { rows } = await owner.query<{ id: string; mrn: string; system: string }>(
+    'SELECT patient_id AS id, mrn, mrn_system AS system FROM users.patient',
+  );
+  const entries = CHARTS.flatMap((relation) => {
+    const chart = rows.find(({ id }) => id === charts[relation])!;
+    return [
+      entryOf(patientText(relation, chart.mrn, chart.system)),
+      entryOf(weightText(`weight-${relation}`, `Patient/${relation}`, '70.0')),
+    ];
+  });
+  const imported = await importBundle(hospital.feed, bundleOf('batch', ...entries));
+  await owner.query(
+    `INSERT INTO records.record SELECT (jsonb_populate_record(w,
+       jsonb_build_object('record_id', $1::text, 'patient_id', NULL, 'source_id', 'weight-held'))).*
+       FROM records.record w WHERE w.source_id = 'weight-own'`,
+    [uuidv7()],
+  );
+  const { rows: records } = await owner.query<{ relation: string; id: string }>(
+    `SELECT substr(source_id, 8) AS relation, record_id AS id FROM records.record WHERE source_id LIKE 'weight-%'`,
+  );
+  return [imported, Object.fromEntries(records.map(({ relation, id }) => [relation, id]))];
+}
+
+export async function openWorld(): Promise<World> {
+  const hospital = await openHospital();
+  const { portal, anna, bela, clinician, admin } = hospital;
+  const chart = async () => (await registered(hospital, { email: 'home@home.test' })).id;
+  const charts: Record<string, string> = { own: bela.patientId, team: anna.patientId, none: NOBODY };
+  for (const relation of ['ended', 'future', 'other']) charts[relation] = await chart();
+  await member(portal, charts.ended!, clinician.practitionerId, [-30, -1]);
+  await member(portal, charts.future!, clinician.practitionerId, [1, 30]);
+  const [imported, records] = await fillCharts(hospital, charts);
+
+  // Another feed and an import of theirs.
+  const otherFeed = await known(makeFeed(portal, admin, `${SOURCE}/other`));
+  const foreign = await importBundle(otherFeed, bundleOf('batch', entryOf(patientText('x', 'MRN-OF-OTHER-FEED'))));
+  const of = (caller: Caller & { id: string }) => new Account(caller.id, caller);
+  return {
+    ...hospital,
+    people: {
+      patient: of(bela),
+      proxy: await makeProxy(hospital),
+      clinician: of(clinician),
+      staff: of(hospital.staff),
+      records_officer: of(hospital.recordsOfficer),
+      compliance_officer: of(hospital.complianceOfficer),
+      admin: of(admin),
+      integration: of(hospital.feed),
+    },
+    charts,
+    records: { ...records, none: NOBODY },
+    imports: { own: imported.id, other: foreign.id, none: NOBODY },
+  };
+}
+
+export const signedInAs = async (world: World, person: Person): Promise<Caller | null> =>
+  person === 'anonymous' ? null : world.people[person].signedIn(world.portal);
