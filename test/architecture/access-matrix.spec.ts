@@ -5,7 +5,7 @@ import { SessionSweeper } from '../../src/modules/auth/session-sweeper.js';
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { eventCode, type EndpointOptions } from '../../src/platform/access/endpoint.js';
 import { checkLedger } from '../harness/ledger.js';
-import { accessMatrix, PEOPLE, type Person, type Relation } from './access-matrix.js';
+import { accessMatrix, PEOPLE, type Person, type Relation, type Row } from './access-matrix.js';
 import { REQUESTS, type Sent } from './access-requests.js';
 import { openWorld, signedInAs, type World } from './access-world.js';
 import { expectSecurityHeaders } from './security-headers.js';
@@ -78,35 +78,59 @@ async function subjectsOf(route: string, sent: Sent, body: Record<string, unknow
   return told.size > 0 ? [...told] : [null];
 }
 
-/** Sends one cell's request and looks at everything but its events, of which it says what they must be. */
-async function walk(route: string, person: Person, relation: Relation): Promise<[string, Trace, string | null]> {
-  const endpoint = declared.get(route)!;
+/** One cell, ready to be sent. */
+interface Cell {
+  person: Person;
+  relation: Relation;
+  sent: Sent;
+  token: string | null;
+}
+
+async function prepare(route: string, person: Person, relation: Relation): Promise<Cell> {
   const sent = (await REQUESTS[route]?.(world, person, relation)) ?? {};
   const caller = await signedInAs(world, person);
-  const before = await fingerprint();
+  return { person, relation, sent, token: caller?.tokens.accessToken ?? null };
+}
+
+/** Sends one cell's request and looks at everything but its events, of which it says what they must be. */
+async function walk(route: string, { person, relation, sent, token }: Cell): Promise<[string, Trace]> {
   const requestId = randomUUID();
-  const answer = await send(route, sent, caller?.tokens.accessToken ?? null, requestId);
+  const answer = await send(route, sent, token, requestId);
   const body = answer.body as Record<string, unknown>;
   const { status } = answer;
   expectSecurityHeaders(answer, /^GET \/docs(\/errors)?$/.test(route));
   expect(answer.headers['x-request-id']).toBe(requestId);
-  let changed: string | null = null;
   if (status >= 400) {
-    if ((await fingerprint()) !== before) changed = `${person} ${relation}`;
-    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
     expect(body).toMatchObject({ status, instance: `urn:uuid:${requestId}` });
     if (status === 401) expect(body.code).toBe('auth.sign-in-required');
     if (status === 404) notFounds.add(answer.text.replace(requestId, ''));
   } else if (sent.ends && person !== 'anonymous') world.people[person].signedOut();
-  const isPublic = endpoint.access === 'public';
+  const isPublic = declared.get(route)!.access === 'public';
   const trace = {
-    cell: `${person} ${relation}`,
+    cell: `${relation} ${person}`,
     actor: (isPublic ? sent.recognised : person === 'anonymous' ? '' : world.people[person].id) ?? '',
     outcome: status < 400 ? 0 : 4,
     status,
     subjects: status < 400 ? await subjectsOf(route, sent, body) : [null],
   };
-  return [requestId, trace, changed];
+  return [requestId, trace];
+}
+
+/** All cells of a row: first, at once, those that must be refused, which must change nothing; then the others one by one. */
+async function walkRow({ route, relation, expected }: Row): Promise<[string, Trace][]> {
+  const isRefused = (person: Person) => expected[person] >= 400;
+  const cells: Cell[] = [];
+  for (const person of PEOPLE.filter(isRefused)) cells.push(await prepare(route, person, relation));
+  const before = await fingerprint();
+  const traces = await Promise.all(cells.map((cell) => walk(route, cell)));
+  // Where something was not refused after all, the statuses will say which.
+  if (traces.every(([, { status }]) => status >= 400))
+    expect([route, relation, await fingerprint()]).toEqual([route, relation, before]);
+  for (const person of PEOPLE.filter((one) => !isRefused(one))) {
+    traces.push(await walk(route, await prepare(route, person, relation)));
+  }
+  return traces;
 }
 
 /** The events that were stored for these requests, in the same form. */
@@ -150,26 +174,18 @@ describe('the access matrix', () => {
 
   it.each(ROUTES)('%s', async (route) => {
     const wanted: string[] = [];
-    const answered: string[] = [];
-    const traces = new Map<string, Trace>();
-    const changes: string[] = [];
-    for (const { relation, expected } of ROWS.filter((row) => row.route === route)) {
-      wanted.push(`${relation}: ${PEOPLE.map((person) => `${person} ${expected[person]}`).join(', ')}`);
-      const said: string[] = [];
-      for (const person of PEOPLE) {
-        const [requestId, trace, changed] = await walk(route, person, relation);
-        said.push(`${person} ${trace.status}`);
-        traces.set(requestId, trace);
-        if (changed) changes.push(changed);
-      }
-      answered.push(`${relation}: ${said.join(', ')}`);
+    const traces: [string, Trace][] = [];
+    for (const row of ROWS.filter((one) => one.route === route)) {
+      wanted.push(...PEOPLE.map((person) => `${row.relation} ${person}: ${row.expected[person]}`));
+      traces.push(...(await walkRow(row)));
     }
-    expect(answered).toEqual(wanted);
-    // What is refused changes nothing.
-    expect(changes).toEqual([]);
+    expect(traces.map(([, { cell, status }]) => `${cell}: ${status}`).sort()).toEqual(wanted.sort());
 
     // Each request has left exactly its events: who, how it ended, of whom.
-    const stored = await storedTraces(route, [...traces.keys()]);
+    const stored = await storedTraces(
+      route,
+      traces.map(([requestId]) => requestId),
+    );
     for (const [requestId, { cell, ...trace }] of traces) {
       const found = stored.get(requestId);
       const isUnaudited = declared.get(route)!.unaudited === true;

@@ -57,6 +57,8 @@ export interface Portal {
   log: LogLine[];
   /** The database as its superuser, for looking and for attacking. */
   owner: pg.Client;
+  /** A new connection for `owner`, after the server was away. */
+  reconnect(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -86,11 +88,14 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
   const app = await createApp(config, { clock, delivery, logger: Logger.to(config.logLevel, log) });
   await app.listen(0, '127.0.0.1');
   const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
-  const owner = new pg.Client({ connectionString: database.ownerUrl });
-  // The server may be killed under us in resilience tests.
-  owner.on('error', () => undefined);
-  await owner.connect();
-  return {
+  const connectOwner = async (): Promise<pg.Client> => {
+    const owner = new pg.Client({ connectionString: database.ownerUrl });
+    // The server may be killed under us in resilience tests.
+    owner.on('error', () => undefined);
+    await owner.connect();
+    return owner;
+  };
+  const portal: Portal = {
     app,
     config,
     url,
@@ -98,11 +103,15 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
     clock,
     mails: delivery.mails,
     log: log.lines,
-    owner,
+    owner: await connectOwner(),
+    reconnect: async () => {
+      portal.owner = await connectOwner();
+    },
     delivered: () => app.get(Outbox).drain(),
     close: async () => {
       await app.close();
-      await owner.end();
+      await portal.owner.end();
     },
   };
+  return portal;
 }

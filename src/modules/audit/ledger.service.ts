@@ -68,7 +68,7 @@ export class Ledger extends AuditSink {
     // Two in flight keep the database busy while the next batch collects; 4,096 waiting is the pushback of comparable logs.
     this.batcher = new Batcher((batch) => this.flush(batch), {
       maxBatch: 512,
-      maxInFlight: 2,
+      maxInFlight: 1,
       maxWaiting: 4_096,
       deadlineMs: LONGEST_WAIT_MS,
     });

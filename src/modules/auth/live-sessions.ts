@@ -30,7 +30,7 @@ const NOTE_ACTIVITY_MS = 1_000;
 const REMEMBERED_PEOPLE = 5_000;
 
 // Several requests share a statement; each waits for at most two seconds, then nothing is answered.
-const LOOKS = { maxBatch: 128, maxInFlight: 2, maxWaiting: 4_096, deadlineMs: 2_000 };
+const LOOKS = { maxBatch: 128, maxInFlight: 1, maxWaiting: 4_096, deadlineMs: 2_000 };
 
 const LOOK = `SELECT s.session_id AS "sessionId", s.account_id AS "accountId", s.acr, s.amr, s.auth_time AS "authTime",
     s.created_at AS "createdAt", s.last_active_at AS "lastActiveAt", s.idle_seconds AS "idleSeconds", s.expires_at AS "expiresAt",

@@ -63,20 +63,30 @@ function run(file: string, args: string[], as: Identity): Promise<void> {
   });
 }
 
+function isPostgres(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres');
+  } catch {
+    return false;
+  }
+}
+
+/** None where there is no /proc: there, backends end by themselves as soon as they notice that the postmaster is gone. */
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
 /** Ends a server that an earlier, killed process left behind in this folder. */
 async function stopLeftover(dataDir: string): Promise<void> {
   const pidFile = join(dataDir, 'postmaster.pid');
   if (!existsSync(pidFile)) return;
   const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0]);
-  const isPostgres = () => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('postgres');
-    } catch {
-      return false;
-    }
-  };
-  if (isPostgres()) process.kill(pid, 'SIGINT');
-  for (let waited = 0; isPostgres() && waited < 10_000; waited += 50) await sleep(50);
+  if (isPostgres(pid)) process.kill(pid, 'SIGINT');
+  for (let waited = 0; isPostgres(pid) && waited < 10_000; waited += 50) await sleep(50);
   rmSync(pidFile, { force: true });
 }
 
@@ -148,14 +158,32 @@ export class EmbeddedPostgres {
     this.child = null;
   }
 
-  /** Pulls the plug: the whole process group gets SIGKILL. */
+  /** Pulls the plug: the server and all its processes get SIGKILL. */
   async kill(): Promise<void> {
     const child = this.child;
     if (!child?.pid) return;
     const closed = new Promise((done) => child.once('exit', done));
-    process.kill(-child.pid, 'SIGKILL');
+    const pids = this.signal('SIGKILL');
     await closed;
+    // The next start fails while one of them still holds the shared memory.
+    for (let waited = 0; pids.some(isPostgres) && waited < 10_000; waited += 10) await sleep(10);
     this.child = null;
+  }
+
+  /** To the server and all its processes: each is a session of its own, so that the process group holds the postmaster alone. */
+  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): number[] {
+    const pid = this.child!.pid!;
+    // A stopped postmaster starts no further process.
+    process.kill(pid, 'SIGSTOP');
+    const pids = [...childrenOf(pid), pid];
+    for (const one of pids) {
+      try {
+        process.kill(one, name);
+      } catch {
+        // It has just ended by itself.
+      }
+    }
+    return pids;
   }
 
   private async initialise(initdb: string, dataDir: string): Promise<void> {

@@ -1,0 +1,20 @@
+import { chmodSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ownerDataSource } from '../../src/data-source.js';
+import type { Config } from '../../src/platform/config/config.js';
+import { EmbeddedPostgres, ensureDatabase } from '../../src/platform/database/embedded-postgres.js';
+import { migrate } from '../../src/platform/database/migrate.js';
+import { urlsOf } from './database.js';
+
+/** A PostgreSQL of the test's own, which it may stop, freeze and kill; durable, and migrated. */
+export async function ownPostgres(): Promise<{ postgres: EmbeddedPostgres; database: Config['database'] }> {
+  const folder = mkdtempSync(join(tmpdir(), 'portico-own-'));
+  chmodSync(folder, 0o755);
+  const postgres = new EmbeddedPostgres(join(folder, 'postgres'), { durable: true });
+  await postgres.start();
+  await ensureDatabase(postgres.url('postgres'), 'portico');
+  const database = urlsOf(postgres.url('postgres'), 'portico');
+  await migrate(database, ownerDataSource(database));
+  return { postgres, database };
+}
