@@ -36,7 +36,7 @@ export class PlatformBase1763769600001 implements MigrationInterface {
       CREATE POLICY idempotency__own ON platform.idempotency TO portico_app USING (account_id = platform.account_id());
       -- Old keys go whoever they belong to. Rows that somebody is just using are left for the next time.
       CREATE FUNCTION platform.forget_idempotency(_limit integer) RETURNS void
-        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           DELETE FROM platform.idempotency i USING (
             SELECT o.account_id, o.key FROM platform.idempotency o WHERE o.created_at <= now() - interval '1 day'
               ORDER BY o.created_at LIMIT _limit FOR UPDATE SKIP LOCKED) old

@@ -39,6 +39,7 @@ export class UsersPeople1763769600002 implements MigrationInterface {
         CONSTRAINT account_role__not_to_oneself CHECK (granted_by IS DISTINCT FROM account_id),
         CONSTRAINT account_role__not_by_oneself CHECK (revoked_by IS DISTINCT FROM account_id));
       CREATE UNIQUE INDEX account_role__already_held ON users.account_role (account_id, role) WHERE revoked_at IS NULL;
+      CREATE INDEX account_role__of_account ON users.account_role (account_id);
       GRANT SELECT, INSERT, UPDATE ON users.account_role TO portico_app;
 
       -- The feed that an integration account speaks for. Its records are told from another feed's by this.
@@ -96,7 +97,9 @@ export class UsersPeople1763769600002 implements MigrationInterface {
       -- THE SECOND WALL. Which charts an account may open, from the grant tables alone. Owned by the owner of the tables,
       -- so that it sees through their row policies; the server's role can only read it.
       CREATE VIEW users.chart_access AS
-        SELECT p.account_id, p.patient_id FROM users.patient p
+        SELECT p.account_id, p.patient_id
+          FROM users.patient p
+          JOIN users.account_role r ON r.account_id = p.account_id AND r.role = 'patient' AND r.revoked_at IS NULL
         UNION ALL
         SELECT pr.account_id, c.patient_id
           FROM users.care_team_member c
@@ -133,10 +136,10 @@ export class UsersPeople1763769600002 implements MigrationInterface {
 
       -- Whatever changes what an account may do moves its access_version, in the same transaction: an Actor remembered
       -- under an older version is not used again, on any replica.
-      CREATE FUNCTION users.touch_access(_account_id uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
+      CREATE FUNCTION users.touch_access(_account_id uuid) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
         AS $$ UPDATE users.account SET access_version = access_version + 1 WHERE account_id = _account_id $$;
       REVOKE ALL ON FUNCTION users.touch_access FROM PUBLIC;
-      CREATE FUNCTION users.access_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+      CREATE FUNCTION users.access_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       BEGIN
         IF TG_TABLE_NAME = 'care_team_member' THEN
           PERFORM users.touch_access(p.account_id) FROM users.practitioner p WHERE p.practitioner_id = NEW.practitioner_id;
@@ -155,7 +158,7 @@ export class UsersPeople1763769600002 implements MigrationInterface {
       -- Everything that an Actor carries, in one look. changes_at: when a care-team period begins or ends next.
       CREATE FUNCTION users.actor(_account_id uuid, _now timestamptz)
         RETURNS TABLE (roles text[], patient_ids uuid[], practitioner_id uuid, panel uuid[], source text, changes_at timestamptz, access_version bigint)
-        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           SELECT
             ARRAY(SELECT r.role FROM users.account_role r WHERE r.account_id = a.account_id AND r.revoked_at IS NULL ORDER BY r.role),
             ARRAY(SELECT p.patient_id FROM users.patient p WHERE p.account_id = a.account_id ORDER BY p.patient_id),
@@ -174,7 +177,7 @@ export class UsersPeople1763769600002 implements MigrationInterface {
 
       -- A chart is tied to an account only by an invitation to this very chart and the birth date on it (never by demographics alone).
       CREATE FUNCTION users.link_chart(_patient_id uuid, _account_id uuid, _birth_date text, _now timestamptz) RETURNS boolean
-        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           WITH linked AS (UPDATE users.patient SET account_id = _account_id, version = version + 1, updated_at = _now
                            WHERE patient_id = _patient_id AND account_id IS NULL AND birth_date = _birth_date RETURNING 1)
           SELECT EXISTS (SELECT 1 FROM linked) $$;
@@ -182,7 +185,7 @@ export class UsersPeople1763769600002 implements MigrationInterface {
       -- The chart that a feed's Patient resource belongs to: found by the medical record number and who assigned it, or opened.
       -- Gives the id and nothing else: a feed does not read demographics. The insert decides a race.
       CREATE FUNCTION users.chart_of_feed(_new_id uuid, _mrn_system text, _mrn text, _family text, _given text[], _birth_date text, _sex text, _now timestamptz)
-        RETURNS TABLE (patient_id uuid, is_new boolean) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+        RETURNS TABLE (patient_id uuid, is_new boolean) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
       BEGIN
         IF NOT EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role = 'integration') THEN
           RAISE insufficient_privilege USING MESSAGE = 'only a feed opens charts';

@@ -68,7 +68,7 @@ export class AuditLedger1763769600005 implements MigrationInterface {
       -- The only way in for the server: no UPDATE, DELETE or direct INSERT. Returns how many were new.
       CREATE FUNCTION audit.submit(_event_id uuid[], _event text[], _occurred timestamptz[], _actor text[], _subject text[], _action text[],
           _outcome smallint[], _request_id uuid[], _session_id uuid[], _digest text[], _disclosure text[], _disclosure_actor text[]) RETURNS integer
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         DECLARE fresh integer;
         BEGIN
           IF cardinality(_digest) > 0 THEN
@@ -84,7 +84,7 @@ export class AuditLedger1763769600005 implements MigrationInterface {
       -- Moves up to _limit committed events into the log. Safe to run twice at once (row lock on head); gap-free because the
       -- index is taken from head in the transaction that stores the entry. leaf = {"e":<event>,"i":<index>,"n":<nth of this subject>}
       CREATE FUNCTION audit.sequence(_limit int) RETURNS TABLE (first_idx bigint, n bigint)
-      LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, audit AS $$
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, audit, pg_temp AS $$
       DECLARE r record; i bigint; fr bytea[]; h bytea; lv int; lf text; ids bigint[]; start bigint; block bigint;
         la text[] := '{}'; ha bytea[] := '{}'; tl smallint[] := '{}'; tn bigint[] := '{}'; th bytea[] := '{}'; k int := 0;
       BEGIN

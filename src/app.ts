@@ -1,7 +1,9 @@
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
+import type { Server } from 'node:https';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
 import { AppModule, type AppParts } from './app.module.js';
 import { AuditSink } from './platform/access/audit-sink.js';
 import { Clock } from './platform/clock.js';
@@ -31,8 +33,8 @@ const serverLimits = (config: Config['http']) => ({
  */
 export async function createApp(config: Config, parts: AppParts = {}): Promise<NestFastifyApplication> {
   const logger = parts.logger ?? Logger.to(config.logLevel);
-  // Fastify takes these handlers when it is made, before there is anything that they could use.
-  let pipeline: RequestPipeline;
+  // Fastify takes its handlers when it is made, before there is anything that they could use.
+  const late: { pipeline?: RequestPipeline } = {};
   const limits = serverLimits(config.http);
   const adapter = new FastifyAdapter({
     logger: false,
@@ -47,23 +49,28 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
     forceCloseConnections: 'idle',
     // Fastify's own refusal while stopping is no problem+json and leaves no event: what still arrives is answered.
     return503OnClosing: false,
-    frameworkErrors: (error, request, reply) => pipeline.frameworkError(error, request as never, reply as never),
-    clientErrorHandler: (error, socket) => pipeline.clientError(error, socket),
+    frameworkErrors: (error, request, reply) => late.pipeline!.frameworkError(error, request as never, reply as never),
+    clientErrorHandler: (error, socket) => late.pipeline!.clientError(error, socket),
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config, { ...parts, logger }), adapter, {
     logger: logger.forNest(),
     abortOnError: false,
     bodyParser: false,
   });
-  pipeline = new RequestPipeline(app.get(AuditSink), app.get(Clock), logger, config.http.publicUrl);
-  pipeline.install(adapter.getInstance() as never);
-  const server = adapter.getHttpServer() as unknown as import('node:https').Server;
+  const pipeline = (late.pipeline = new RequestPipeline(
+    app.get(AuditSink),
+    app.get(Clock),
+    logger,
+    config.http.publicUrl,
+  ));
+  pipeline.install(adapter.getInstance<FastifyInstance>());
+  const server: Server = adapter.getHttpServer();
   server.on('checkExpectation', pipeline.expectation);
   app.useGlobalFilters(new ProblemFilter(config.http.publicUrl, logger));
   app.useGlobalPipes(validationPipe());
   await app.init();
   app.get(OpenApi).document = openApiOf(app, config);
-  await adapter.getInstance().ready();
+  await adapter.getInstance<FastifyInstance>().ready();
   return app;
 }
 

@@ -4,8 +4,10 @@ import { reloadTls } from './app.js';
 import type { Config } from './platform/config/config.js';
 import { Logger } from './platform/logging/logger.js';
 
-/** Longest time that requests under way get to finish, in milliseconds, before the process stops all the same. */
-const DRAIN_MS = 10_000;
+/** Longest time that requests under way get to finish, in milliseconds. */
+const DRAIN_MS = 8_000;
+/** Then the process stops all the same. */
+const STOP_MS = 10_000;
 
 /**
  * Listens until SIGTERM or SIGINT; then no new connection is taken, requests under way are answered (their events stored),
@@ -21,7 +23,11 @@ export async function listen(
   const stop = (): void => {
     if (stopping) return;
     stopping = true;
-    setTimeout(() => process.exit(1), DRAIN_MS).unref();
+    const server = app.getHttpServer();
+    // A connection that is busy when closing begins would be kept for its client's next request.
+    setInterval(() => server.closeIdleConnections(), 100).unref();
+    setTimeout(() => server.closeAllConnections(), DRAIN_MS).unref();
+    setTimeout(() => process.exit(1), STOP_MS).unref();
     void app
       .close()
       .then(stopped)

@@ -57,7 +57,7 @@ afterAll(async () => {
 });
 
 /** Everything that stands about people, sign-in and charts, but when a session was last active and what attempts were counted. */
-const fingerprint = async (): Promise<string> => JSON.stringify((await world.portal.owner.query(fingerprintSql)).rows);
+const fingerprint = async (): Promise<object[]> => (await world.portal.owner.query<object>(fingerprintSql)).rows;
 
 function send(route: string, sent: Sent, token: string | null, requestId: string): supertest.Test {
   const [method, template] = route.split(' ') as [string, string];

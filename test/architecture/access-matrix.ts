@@ -22,8 +22,7 @@ export type Person = (typeof PEOPLE)[number];
  * whose patient has not come yet, `elsewhere` a membership of another chart's team.
  * Accounts, sessions, imports, practitioners: `own`, `other` (somebody else's), `closed` (own, ended), `none`.
  */
-export type Relation =
-  '-' | 'own' | 'team' | 'ended' | 'future' | 'other' | 'none' | 'held' | 'elsewhere' | 'closed';
+export type Relation = '-' | 'own' | 'team' | 'ended' | 'future' | 'other' | 'none' | 'held' | 'elsewhere' | 'closed';
 
 /**
  * Who may do what, and how it is answered. Written by hand from the requirements, never from the policies: where this table

@@ -119,7 +119,9 @@ export const REQUESTS: Record<string, Ask> = {
   }),
 
   'POST /v1/users': () => ({ body: { displayName: 'New', email: 'new@hospital.test', roles: ['staff'] } }),
-  'GET /v1/users/:id': async (world, person, relation) => ({ params: { id: await decidedOn(world, person, relation) } }),
+  'GET /v1/users/:id': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+  }),
   'PATCH /v1/users/:id': async (world, person, relation) => {
     const id = await decidedOn(world, person, relation);
     const ifMatch = await versionOf(world, 'users.account', id);

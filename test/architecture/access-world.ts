@@ -52,7 +52,8 @@ export async function member(
   [from, to]: [number, number | null],
 ): Promise<string> {
   const id = uuidv7();
-  const at = (days: number | null) => (days === null ? null : new Date(portal.clock.now().getTime() + days * 86_400_000));
+  const at = (days: number | null) =>
+    days === null ? null : new Date(portal.clock.now().getTime() + days * 86_400_000);
   await portal.owner.query(
     `INSERT INTO users.care_team_member (care_team_member_id, patient_id, practitioner_id, starts_at, ends_at, created_at, created_by)
      VALUES ($1, $2, $3, $4, $5, now(), $6)`,
@@ -108,7 +109,10 @@ async function makeProxy(hospital: Hospital): Promise<Account> {
 }
 
 /** Imports a Patient and one record into each chart, and holds one whose patient never comes. Resolves with import and records by relation. */
-async function fillCharts(hospital: Hospital, charts: Record<string, string>): Promise<[ImportResult, Record<string, string>]> {
+async function fillCharts(
+  hospital: Hospital,
+  charts: Record<string, string>,
+): Promise<[ImportResult, Record<string, string>]> {
   const { owner } = hospital.portal;
   const { rows } = await owner.query<{ id: string; mrn: string; system: string }>(
     'SELECT patient_id AS id, mrn, mrn_system AS system FROM users.patient',

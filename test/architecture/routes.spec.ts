@@ -60,7 +60,7 @@ describe('a route without a declaration', () => {
     await app.close();
   });
 
-  it('would be refused at the door, whoever knocks', async () => {
+  it('would be refused at the door, whoever knocks', () => {
     const door = new DoorGuard({ now: () => new Date() });
     // eslint-disable-next-line @typescript-eslint/unbound-method -- Nest hands the guard the bare method.
     const handler = Forgotten.prototype.open;
@@ -90,7 +90,8 @@ afterAll(async () => {
 });
 
 const PARAMS: Record<string, string> = { seq: '0', role: 'staff', file: 'swagger-ui.css' };
-const pathOf = ({ path }: DeclaredRoute): string => path.replace(/:(\w+)/g, (_, name: string) => PARAMS[name] ?? NOBODY);
+const pathOf = ({ path }: DeclaredRoute): string =>
+  path.replace(/:(\w+)/g, (_, name: string) => PARAMS[name] ?? NOBODY);
 const nameOf = ({ method, path }: DeclaredRoute): string => `${method} ${path}`;
 
 const operationOf = ({ method, path }: DeclaredRoute): Operation =>
@@ -132,7 +133,9 @@ describe('every route', () => {
         const request = send(route);
         if (authorization !== null) void request.set('Authorization', authorization);
         // Half-way through a sign-in the body may speak for somebody; it does not here.
-        const answer = await (takesJson(route) ? request.send(route.path.endsWith('/confirm') ? { code: '1' } : {}) : request);
+        const answer = await (takesJson(route)
+          ? request.send(route.path.endsWith('/confirm') ? { code: '1' } : {})
+          : request);
         expectSecurityHeaders(answer);
         const isNone = kind === 'none' || kind === 'basic';
         expect([nameOf(route), kind, answer.status, answer.body.code]).toEqual([
@@ -179,7 +182,10 @@ describe('every route', () => {
     expect(withQuery.length).toBeGreaterThanOrEqual(8);
     expect(withBody.length).toBeGreaterThan(15);
     for (const route of withQuery) {
-      expect([nameOf(route), await faults(route, '?surprise=1')]).toEqual([nameOf(route), ['400', '/surprise unknown']]);
+      expect([nameOf(route), await faults(route, '?surprise=1')]).toEqual([
+        nameOf(route),
+        ['400', '/surprise unknown'],
+      ]);
       expect([nameOf(route), await faults(route, '?limit=1&limit=2')]).toEqual([
         nameOf(route),
         ['400', expect.stringMatching(/^\/limit /), ...anything(2)],
@@ -187,10 +193,7 @@ describe('every route', () => {
     }
     for (const route of withBody) {
       const found = await faults(route, '', { surprise: 1 });
-      expect([nameOf(route), found]).toEqual([
-        nameOf(route),
-        expect.arrayContaining(['400', '/surprise unknown']),
-      ]);
+      expect([nameOf(route), found]).toEqual([nameOf(route), expect.arrayContaining(['400', '/surprise unknown'])]);
       expect([nameOf(route), (await faults(route, '', [{ surprise: 1 }]))[0]]).toEqual([nameOf(route), '400']);
     }
     const create = routes.find((route) => nameOf(route) === 'POST /v1/users')!;

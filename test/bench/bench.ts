@@ -36,6 +36,9 @@ const ROUNDS = Number(args.rounds);
 const SECONDS = Number(args.seconds);
 const CONNECTIONS = Number(args.connections);
 
+/** The flags of `npm start`. */
+const SERVER_FLAGS = (process.env.BENCH_FLAGS ?? '--max-semi-space-size=8').split(' ').filter(Boolean);
+
 const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 const freePort = (): Promise<number> =>
@@ -189,7 +192,10 @@ const env = {
 };
 const portal = fork('dist/src/main.js', {
   env: { ...env, PORT: String(portalPort) },
-  execArgv: process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : [],
+  execArgv: [
+    ...SERVER_FLAGS,
+    ...(process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : []),
+  ],
 });
 const floor = fork('test/bench/floor.mjs', { env: { ...env, PORT: String(floorPort) }, execArgv: [] });
 await started(portal, `${portalUrl}/health/live`);
@@ -201,10 +207,12 @@ const one = await turns(
   { pid: floor.pid!, url: `http://127.0.0.1:${floorPort}/record/${recordId}` },
   { pid: portal.pid!, url: `${portalUrl}/v1/records/${recordId}`, headers },
 );
-const page = process.env.BENCH_ONE ? one : await turns(
-  { pid: floor.pid!, url: `http://127.0.0.1:${floorPort}/page/${patientId}` },
-  { pid: portal.pid!, url: `${portalUrl}/v1/patients/${patientId}/records?limit=20`, headers },
-);
+const page = process.env.BENCH_ONE
+  ? one
+  : await turns(
+      { pid: floor.pid!, url: `http://127.0.0.1:${floorPort}/page/${patientId}` },
+      { pid: portal.pid!, url: `${portalUrl}/v1/patients/${patientId}/records?limit=20`, headers },
+    );
 const { rows: ledger } = await owner.query<{ events: string }>(
   'SELECT (SELECT count(*) FROM audit.inbox) + (SELECT count(*) FROM audit.entry) AS events',
 );

@@ -110,7 +110,7 @@ describe('Idempotency-Key', () => {
     expect(await charts(body.mrn)).toBe(1);
   });
 
-  it('says so when the first request takes long', async () => {
+  it('waits for a first request that takes long, and answers the same', async () => {
     const [key, body] = [randomUUID(), patientOf()];
     await portal.owner.query('BEGIN; LOCK TABLE users.patient IN EXCLUSIVE MODE');
     const first = post(staff, key, body).then((answer) => answer);

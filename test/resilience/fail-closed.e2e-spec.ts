@@ -19,6 +19,7 @@ const BACK_MS = 10_000;
 
 let postgres: EmbeddedPostgres;
 let portal: Portal;
+let admin: Caller;
 let staff: Caller;
 let patient: Patient;
 let recordId: string;
@@ -34,7 +35,7 @@ beforeAll(async () => {
     database: own.database,
     env: { DATABASE_POOL_SIZE: String(POOL), ACCESS_TOKEN_MINUTES: '60' },
   });
-  const admin = await makeAdmin(portal);
+  admin = await makeAdmin(portal);
   staff = await makeStaff(portal, admin, 'staff');
   patient = await makePatient(portal, admin, { mrn: MRN, family: 'Faultless' });
   const feed = await makeFeed(portal, admin, 'https://ehr.example/faults');
@@ -81,7 +82,7 @@ const OPERATIONS: [string, number, () => PromiseLike<Said>][] = [
 
 interface Fault {
   what: string;
-  begin(): Promise<() => Promise<void>>;
+  begin: () => Promise<() => Promise<void>>;
   /** Operations that the fault does not reach. */
   spares?: string[];
   withinMs?: number;
@@ -89,12 +90,11 @@ interface Fault {
 
 /** A session of its own as the owner, for what must stay open. */
 async function session(): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: portal.config.database.ownerUrl || ownerUrl() });
+  const client = new pg.Client({ connectionString: postgres.url('portico') });
   client.on('error', () => undefined);
   await client.connect();
   return client;
 }
-const ownerUrl = () => postgres.url('portico');
 
 async function replaceSubmit(first: string): Promise<() => Promise<void>> {
   const { rows } = await portal.owner.query<{ text: string }>(
@@ -155,7 +155,8 @@ const FAULTS: Fault[] = [
         }
       };
     },
-    spares: ['an unknown path'],
+    // Short reads have connections of their own.
+    spares: ['a list', 'a record', 'an unknown path'],
   },
 ];
 
@@ -206,16 +207,39 @@ describe.each(FAULTS)('while $what', ({ begin, spares = [], withinMs = PROMPT_MS
       expect(headers['content-type']).toContain('application/problem+json');
       expect(headers['retry-after']).toBe('2');
       for (const name of ['etag', 'location', 'link']) expect(headers[name]).toBeUndefined();
-      expect(Object.keys(JSON.parse(text) as object).sort()).toEqual(
-        ['code', 'detail', 'instance', 'status', 'title', 'type'],
-      );
+      expect(Object.keys(JSON.parse(text) as object).sort()).toEqual([
+        'code',
+        'detail',
+        'instance',
+        'status',
+        'title',
+        'type',
+      ]);
       for (const word of DATA) expect(text).not.toContain(word);
       expect([what, ms < withinMs ? 'in time' : ms]).toEqual([what, 'in time']);
     }
-    for (const [what, status, send] of OPERATIONS.filter(([name]) => !name.startsWith('a write') && name !== 'a sign-in'))
+    for (const [what, status, send] of OPERATIONS.filter(
+      ([name]) => !name.startsWith('a write') && name !== 'a sign-in',
+    ))
       await well(what, status, send);
     expect(await written()).toEqual(before);
     for (const [what, status, send] of OPERATIONS) await well(what, status, send);
+  });
+});
+
+describe('a notice', () => {
+  it('leaves although the outbox met a database that was away', async () => {
+    const { port } = postgres;
+    await postgres.stop();
+    await expect(portal.delivered()).rejects.toThrow();
+    await postgres.start(port);
+    await portal.reconnect();
+    const email = 'after-the-fault@hospital.test';
+    const account = { displayName: 'After', email, roles: ['staff'] };
+    await well('an invitation', 201, () => admin.post('/v1/users', account));
+    const hasCome = () => portal.mails.some(({ to }) => to === email);
+    for (let tries = 0; !hasCome() && tries < 100; tries++) await new Promise((done) => setTimeout(done, 50));
+    expect(hasCome()).toBe(true);
   });
 });
 

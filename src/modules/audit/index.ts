@@ -1,3 +1,2 @@
 export { AuditModule } from './audit.module.js';
 export { auditPolicy } from './audit.policy.js';
-export { Sequencer } from './sequencer.js';

@@ -15,17 +15,19 @@ interface Submission {
   net: Commitment | null;
 }
 
-/** Longest wait for a write's event, in milliseconds: less than other statements get, because a caller waits who has waited before. */
-const HURRY = {
-  text: "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true)",
-  values: ['1500'],
-  name: 'audit_hurry',
-};
-
 /** Within this time a caller learns that nothing can be answered, where it is the audit trail that cannot be written. */
-const ANSWER_BY_MS = 2_800;
-const LEAST_WAIT_MS = 800;
-const LONGEST_WAIT_MS = 2_000;
+const ANSWER_BY_MS = 2_400;
+
+/** How long an event may take, in milliseconds: the less, the longer its request has waited for other things already. */
+const WAIT_MS = { within: { least: 500, most: 1_500 }, alone: { least: 600, most: 2_000 } };
+
+function waitOf(trail: Trail, { least, most }: { least: number; most: number }): number {
+  const left = Math.round(ANSWER_BY_MS - (performance.now() - trail.startedMs));
+  // Slow work (an import) is not hurried: whoever waits for it waits anyway.
+  return left > 0 ? Math.min(most, Math.max(least, left)) : most;
+}
+
+const HURRY = "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true)";
 
 /** A transaction that failed before: that its event is refused as well is not the audit trail's fault. */
 const ABORTED = '25P02';
@@ -70,7 +72,7 @@ export class Ledger extends AuditSink {
       maxBatch: 512,
       maxInFlight: 1,
       maxWaiting: 4_096,
-      deadlineMs: LONGEST_WAIT_MS,
+      deadlineMs: WAIT_MS.alone.most,
     });
   }
 
@@ -79,7 +81,7 @@ export class Ledger extends AuditSink {
     const rows = eventsOf(trail, outcome, this.replica, net.digest);
     try {
       await Promise.all([
-        db.query(HURRY.text, HURRY.values, HURRY.name),
+        db.query(HURRY, [String(waitOf(trail, WAIT_MS.within))], 'audit_hurry'),
         // Not noted as stored: the transaction may still roll back, and storing it again is harmless.
         db.query(SUBMIT, parametersOf(rows, net.stored ? [] : [net]), 'audit_submit'),
       ]);
@@ -93,9 +95,7 @@ export class Ledger extends AuditSink {
     const net = this.nets.of(trail);
     const rows = eventsOf(trail, outcome, this.replica, net.digest);
     try {
-      const left = ANSWER_BY_MS - (performance.now() - trail.startedMs);
-      const wait = Math.min(LONGEST_WAIT_MS, Math.max(LEAST_WAIT_MS, left));
-      await this.batcher.submit({ rows, net: net.stored ? null : net }, wait);
+      await this.batcher.submit({ rows, net: net.stored ? null : net }, waitOf(trail, WAIT_MS.alone));
     } catch (error) {
       throw this.away(error, trail);
     }

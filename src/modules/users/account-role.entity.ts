@@ -10,6 +10,7 @@ import { Account } from './account.entity.js';
 @Check('account_role__not_to_oneself', `granted_by IS DISTINCT FROM account_id`)
 @Check('account_role__not_by_oneself', `revoked_by IS DISTINCT FROM account_id`)
 @Index('account_role__already_held', ['accountId', 'role'], { unique: true, where: 'revoked_at IS NULL' })
+@Index('account_role__of_account', ['accountId'])
 export class AccountRole {
   @PrimaryColumn('uuid', { name: 'account_role_id', primaryKeyConstraintName: 'account_role__pk' })
   id: string;

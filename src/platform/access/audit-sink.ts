@@ -32,5 +32,3 @@ export interface SystemFact {
   reason: string;
   at: Date;
 }
-
-export const auditUnavailable = 'audit.unavailable';

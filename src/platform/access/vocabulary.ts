@@ -64,6 +64,3 @@ export const ACTIONS = [
   'check',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
-
-/** Categories of data in an audit event, fine enough to show specially protected data (ASTM E2147 7.1.9). */
-export type DataCategory = string;

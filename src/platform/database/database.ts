@@ -1,4 +1,4 @@
-import type { Client, QueryConfig, QueryResult } from 'pg';
+import type { Client } from 'pg';
 import { type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Db } from './db.js';
 import type { ReadLanes } from './read-lanes.js';
@@ -25,7 +25,7 @@ class ReadDb implements Db {
   async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
     const statement = { text, values: values as unknown[], name };
     if (name !== undefined) return this.lanes.query<Row>(this.accountId, statement);
-    return ((await (await this.connect()).query(statement)) as QueryResult<Row>).rows;
+    return (await (await this.connect()).query<Row>(statement)).rows;
   }
 
   async manager(): Promise<EntityManager> {
@@ -61,7 +61,7 @@ class WriteDb implements Db {
 
   async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
     const client = await this.begin();
-    return ((await client.query({ text, values, name } as QueryConfig)) as QueryResult<Row>).rows;
+    return (await client.query<Row>({ text, values: values as unknown[], name })).rows;
   }
 
   async manager(): Promise<EntityManager> {

@@ -23,7 +23,8 @@ class Lane {
       this.gather(client);
       const [, { rows }] = await Promise.all([
         client.query({ ...IDENTIFY, values: [accountId] }),
-        client.query<Row>(statement),
+        // A server that hangs ends nothing by itself; this ends the connection, and with it the pairs behind.
+        client.query<Row>({ ...statement, query_timeout: 6_000 } as pg.QueryConfig),
       ]);
       return rows;
     } finally {
@@ -42,18 +43,17 @@ class Lane {
     return this.client;
   }
 
-  private async connect(): Promise<pg.Client> {
+  private connect(): Promise<pg.Client> {
     const client = new pg.Client(this.options);
-    const forget = (): void => void (this.client = null);
-    // Whatever was under way fails with it; the next reader connects anew.
+    const connected = client.connect().then(() => client);
+    // Whatever was under way fails with it; the next reader connects anew. A late word of an old connection must not
+    // forget the new one.
+    const forget = (): void => {
+      if (this.client === connected) this.client = null;
+    };
     client.on('error', forget).on('end', forget);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      forget();
-      throw error;
-    }
+    connected.catch(forget);
+    return connected;
   }
 
   /** What is asked in one turn of the event loop leaves in one write: system calls are what a short read costs most. */

@@ -76,11 +76,7 @@ export class Logger {
       debug: quiet,
       verbose: quiet,
       warn: (message: unknown) => this.pino.warn({ component: 'nest' }, String(message).slice(0, 200)),
-      error: (message: unknown, stack?: unknown) =>
-        this.pino.error(
-          { component: 'nest', stack: String(stack ?? '').slice(0, 2000) },
-          String(message).slice(0, 200),
-        ),
+      error: (message: unknown) => this.pino.error({ component: 'nest' }, String(message).slice(0, 200)),
     };
   }
 }

@@ -1,0 +1,106 @@
+/**
+ * Everything that each login may do in the database, by hand: relation or function, then privileges; `UPDATE(a b)` is
+ * limited to columns. What is not here nobody but the owner may do. Rows are limited further, by the row policies.
+ */
+const RIGHTS = `
+portal_app
+
+  # Keys: never deleted, or nothing could be read any more.
+  platform.data_key             SELECT INSERT UPDATE
+  platform.idempotency          SELECT INSERT UPDATE(created_at request_mac response)
+  platform.forget_idempotency() EXECUTE
+  platform.outbox               SELECT INSERT UPDATE DELETE
+  platform.account_id()         EXECUTE
+
+  # People: disabled and revoked, never deleted. Whose chart it is, link_chart alone decides.
+  users.account                 SELECT INSERT UPDATE
+  users.account_role            SELECT INSERT UPDATE
+  users.feed                    SELECT INSERT
+  users.patient                 SELECT INSERT UPDATE(birth_date email family given sex updated_at version)
+  users.practitioner            SELECT INSERT UPDATE
+  users.care_team_member        SELECT INSERT UPDATE(ends_at)
+  users.chart_access            SELECT
+  users.duty                    SELECT
+  users.own_feed                SELECT
+  users.actor()                 EXECUTE
+  users.link_chart()            EXECUTE
+  users.chart_of_feed()         EXECUTE
+
+  # Sign-in: sessions and passwords leave a trace, what is used up may go.
+  auth.credential               SELECT INSERT UPDATE
+  auth.session                  SELECT INSERT UPDATE
+  auth.invitation               SELECT INSERT UPDATE
+  auth.totp                     SELECT INSERT UPDATE DELETE
+  auth.recovery_code            SELECT INSERT UPDATE DELETE
+  auth.refresh_token            SELECT INSERT UPDATE DELETE
+  auth.sign_in                  SELECT INSERT UPDATE DELETE
+  auth.attempt                  SELECT INSERT UPDATE DELETE
+
+  # Charts: nothing is deleted, old versions stay as they were.
+  records.record                SELECT INSERT UPDATE
+  records.record_version        SELECT INSERT
+  records.import                SELECT INSERT
+  records.import_issue          SELECT INSERT
+  records.directory_identifier  SELECT INSERT DELETE
+
+  # The ledger: one door in, nothing else.
+  audit.submit()                EXECUTE
+
+portal_sequencer
+  platform.account_id()         EXECUTE
+  audit.sequence()              EXECUTE
+  audit.inbox                   SELECT
+  audit.entry                   SELECT
+  audit.head                    SELECT
+  audit.tile_hash               SELECT
+
+portal_auditor
+  platform.account_id()         EXECUTE
+  audit.entry                   SELECT
+  audit.head                    SELECT
+  audit.tile_hash               SELECT
+  audit.subject_head            SELECT
+  audit.disclosure              SELECT
+`;
+
+export const LOGINS = ['portal_app', 'portal_sequencer', 'portal_auditor'] as const;
+
+/** One line a right: `login relation PRIVILEGE`. */
+export function rights(): string[] {
+  let login = '';
+  return RIGHTS.split('\n')
+    .filter((line) => line.trim() !== '' && !line.trim().startsWith('#'))
+    .flatMap((line) => {
+      if (!line.startsWith(' ')) login = line.trim();
+      if (!line.startsWith(' ')) return [];
+      const [thing, ...privileges] = line.trim().split(/ +(?![^(]*\))/);
+      return privileges.map((privilege) => `${login} ${thing} ${privilege}`);
+    });
+}
+
+const OURS = `('platform', 'users', 'auth', 'records', 'audit', 'public')`;
+
+/** What stands in the catalogue, in the same lines; privileges by way of groups and of PUBLIC included. */
+export const GRANTED = `
+  WITH login AS (SELECT unnest($1::text[]) AS login),
+    relation AS (SELECT c.oid, c.relkind, format('%s.%s', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                  WHERE n.nspname IN ${OURS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')),
+    privilege AS (SELECT unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER,MAINTAIN}'::text[]) AS privilege)
+  SELECT format('%s %s %s', login, name, privilege) AS line FROM login, relation, privilege
+   WHERE relkind <> 'S' AND has_table_privilege(login, relation.oid, privilege)
+  UNION ALL
+  SELECT format('%s %s %s(%s)', login, name, privilege, string_agg(attname, ' ' ORDER BY attname)) FROM login, relation, privilege, pg_attribute a
+   WHERE relkind <> 'S' AND a.attrelid = relation.oid AND a.attnum > 0 AND NOT a.attisdropped
+     AND CASE WHEN privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
+              THEN has_column_privilege(login, relation.oid, a.attnum, privilege) AND NOT has_table_privilege(login, relation.oid, privilege) END
+   GROUP BY login, name, privilege
+  UNION ALL
+  SELECT format('%s %s %s', login, name, p) FROM login, relation, unnest('{USAGE,SELECT,UPDATE}'::text[]) AS p
+   WHERE CASE WHEN relkind = 'S' THEN has_sequence_privilege(login, relation.oid, p) END
+  UNION ALL
+  SELECT format('%s %s.%s() EXECUTE', login, n.nspname, f.proname) FROM login, pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
+   WHERE n.nspname IN ${OURS} AND has_function_privilege(login, f.oid, 'EXECUTE')
+  UNION ALL
+  SELECT format('%s %s CREATE', login, nspname) FROM login, pg_namespace WHERE has_schema_privilege(login, oid, 'CREATE') AND nspname !~ '^pg_temp'
+  UNION ALL
+  SELECT format('%s database CREATE', login) FROM login WHERE has_database_privilege(login, current_database(), 'CREATE')`;

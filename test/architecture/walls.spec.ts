@@ -1,0 +1,299 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import pg from 'pg';
+import { v7 as uuidv7 } from 'uuid';
+import { auditPolicy } from '../../src/modules/audit/index.js';
+import { authPolicy } from '../../src/modules/auth/index.js';
+import { recordsPolicy } from '../../src/modules/records/index.js';
+import { People, usersPolicy } from '../../src/modules/users/index.js';
+import { AbilityFactory } from '../../src/platform/access/ability-factory.js';
+import type { SignedIn } from '../../src/platform/access/context.js';
+import { ROLES, type Role } from '../../src/platform/access/vocabulary.js';
+import { accessible, Params } from '../../src/platform/database/accessible.js';
+import { cloneDatabase } from '../harness/database.js';
+import { NOBODY } from '../harness/hospital.js';
+import { checkLedger } from '../harness/ledger.js';
+
+const HOUR = 3_600_000;
+const SOURCES = ['https://ehr.test/a', 'https://ehr.test/b'];
+
+interface World {
+  /** Roles that are held, and that were held and taken away. A feed's account has no other role, as the API sees to. */
+  accounts: { id: string; roles: Role[]; revoked: Role[]; source: string | null; status: string }[];
+  patients: { id: string; account: string | null }[];
+  practitioners: { id: string; account: string | null }[];
+  /** Hours from now; null: open. */
+  members: { id: string; patient: string; practitioner: string; from: number; to: number | null }[];
+  records: { id: string; patient: string | null; source: string }[];
+}
+
+const PERSONAL = ROLES.filter((role) => role !== 'integration');
+const index = fc.nat({ max: 7 });
+const maybe = fc.option(index, { freq: 4 });
+
+/** Small worlds: few people, so that they meet often. */
+const worlds: fc.Arbitrary<World> = fc
+  .record({
+    accounts: fc.array(
+      fc.record({
+        isFeed: fc.nat({ max: 4 }).map((n) => n === 0),
+        roles: fc.subarray(PERSONAL, { maxLength: 3 }),
+        revoked: fc.subarray([...ROLES], { maxLength: 2 }),
+        status: fc.constantFrom('active', 'active', 'invited', 'disabled'),
+      }),
+      { minLength: 1, maxLength: 5 },
+    ),
+    patients: fc.array(maybe, { minLength: 1, maxLength: 4 }),
+    practitioners: fc.uniqueArray(index, { maxLength: 4 }),
+    members: fc.array(
+      fc.record({
+        patient: index,
+        practitioner: index,
+        from: fc.constantFrom(-48, -24, -1, 1, 24),
+        length: fc.constantFrom(null, 0, 1, 12, 72),
+      }),
+      { maxLength: 10 },
+    ),
+    records: fc.array(fc.record({ patient: maybe, source: fc.nat({ max: 1 }) }), { maxLength: 8 }),
+  })
+  .map((drawn) => {
+    const at = <T>(list: readonly T[], n: number | null): T | null =>
+      n === null ? null : (list[n % list.length] ?? null);
+    let feeds = 0;
+    const accounts = drawn.accounts.map(({ isFeed, roles, revoked, status }) => {
+      const source = isFeed ? (SOURCES[feeds++] ?? null) : null;
+      const held: Role[] = source ? ['integration'] : roles;
+      const gone = revoked.filter((role) => !source === (role !== 'integration'));
+      return { id: uuidv7(), roles: held.filter((role) => !gone.includes(role)), revoked: gone, source, status };
+    });
+    const patients = drawn.patients.map((n) => ({ id: uuidv7(), account: at(accounts, n)?.id ?? null }));
+    const practitioners = drawn.practitioners.map((n) => ({ id: uuidv7(), account: accounts[n]?.id ?? null }));
+    const open = new Set<string>();
+    const members = drawn.members.flatMap(({ patient: p, practitioner: d, from, length }) => {
+      const [patient, practitioner] = [at(patients, p)!.id, at(practitioners, d)?.id];
+      const pair = `${patient} ${practitioner}`;
+      if (practitioner === undefined || (length === null && open.has(pair))) return [];
+      if (length === null) open.add(pair);
+      return [{ id: uuidv7(), patient, practitioner, from, to: length === null ? null : from + length }];
+    });
+    const records = drawn.records.map(({ patient, source }) => ({
+      id: uuidv7(),
+      patient: at(patients, patient)?.id ?? null,
+      source: SOURCES[source]!,
+    }));
+    return { accounts, patients, practitioners, members, records };
+  });
+
+let owner: pg.Client;
+
+beforeAll(async () => {
+  owner = new pg.Client({ connectionString: (await cloneDatabase()).ownerUrl });
+  await owner.connect();
+});
+
+afterAll(async () => {
+  await checkLedger({ log: [], owner });
+  await owner.end();
+});
+
+/** Puts rows into a table as they are; columns that are left out are null, whatever their default. */
+const insert = (table: string, rows: object[]): Promise<unknown> =>
+  owner.query(`INSERT INTO ${table} SELECT * FROM jsonb_populate_recordset(NULL::${table}, $1)`, [
+    JSON.stringify(rows),
+  ]);
+
+async function build(world: World, now: Date): Promise<void> {
+  const hours = (n: number | null) => (n === null ? null : new Date(now.getTime() + n * HOUR));
+  const base = { version: 1, created_at: now, updated_at: now };
+  const name = { family: 'F', given: ['G'] };
+  await insert(
+    'users.account',
+    world.accounts.map(({ id: account_id, status }) => ({
+      ...{ ...base, account_id, display_name: 'A', email: 'a@test', status, access_version: 1 },
+      disabled_reason: status === 'disabled' ? 'left' : null,
+    })),
+  );
+  await insert(
+    'users.account_role',
+    world.accounts.flatMap(({ id: account_id, roles, revoked }) =>
+      [...roles, ...revoked].map((role, n) => ({
+        ...{ account_role_id: uuidv7(), account_id, role, reason: 'test', granted_at: now },
+        revoked_at: n < roles.length ? null : now,
+      })),
+    ),
+  );
+  const feeds = world.accounts.filter(({ source }) => source !== null);
+  await insert(
+    'users.feed',
+    feeds.map(({ id: account_id, source }) => ({ account_id, source })),
+  );
+  await insert(
+    'users.patient',
+    world.patients.map(({ id: patient_id, account: account_id }) => ({
+      ...{ ...base, ...name, patient_id, account_id, mrn_system: 'test:mrn', mrn: patient_id, sex: 'unknown' },
+    })),
+  );
+  await insert(
+    'users.practitioner',
+    world.practitioners.map(({ id: practitioner_id, account: account_id }) => ({
+      ...{ ...base, ...name, practitioner_id, account_id, specialty: 'S' },
+    })),
+  );
+  await insert(
+    'users.care_team_member',
+    world.members.map(({ id, patient: patient_id, practitioner: practitioner_id, from, to }) => ({
+      ...{ care_team_member_id: id, patient_id, practitioner_id, starts_at: hours(from), ends_at: hours(to) },
+      ...{ created_at: now, created_by: NOBODY },
+    })),
+  );
+  const records = world.records.map(({ id: record_id, patient: patient_id, source }) => ({
+    ...{
+      record_id,
+      patient_id,
+      source,
+      source_id: record_id,
+      type: 'Observation',
+      version: 1,
+      category: [],
+      status: '',
+    },
+    ...{ code_system: '', code: '', sort_at: now, content_mac: '\\x00', resource: '\\x00', received_at: now },
+  }));
+  await insert('records.record', records);
+  await insert('records.record_version', records);
+}
+
+/** What an account may see of each kind: ids, in order. */
+interface Sight {
+  records: string[];
+  patients: string[];
+  members: string[];
+}
+
+/**
+ * Who sees what, from the requirements: a patient their own chart; a clinician whom they treat right now; the offices all
+ * demographics and care teams, and no record. Whether the account may sign in at all is asked before any of this.
+ */
+function oracle(world: World, account: World['accounts'][number]): Sight {
+  const has = (...roles: Role[]) => roles.some((role) => account.roles.includes(role));
+  const mine = world.practitioners.find((one) => one.account === account.id);
+  const isTreated = (patient: string) =>
+    world.members.some(
+      (one) =>
+        one.patient === patient && one.practitioner === mine?.id && one.from <= 0 && (one.to === null || one.to > 0),
+    );
+  const charts = world.patients
+    .filter((one) => (has('patient') && one.account === account.id) || (has('clinician') && isTreated(one.id)))
+    .map(({ id }) => id);
+  const isOffice = has('staff', 'records_officer', 'admin');
+  const ids = (things: { id: string }[]) => things.map(({ id }) => id).sort();
+  return {
+    records: ids(world.records.filter(({ patient }) => patient !== null && charts.includes(patient))),
+    patients: ids(world.patients.filter(({ id }) => isOffice || charts.includes(id))),
+    members: ids(world.members.filter(({ patient }) => isOffice || charts.includes(patient))),
+  };
+}
+
+/**
+ * Intended: a feed sees its own rows through the second wall, because an import compares what it brings with what it brought
+ * before. The first wall gives it no way to read any of them.
+ */
+const ownOfFeed = (world: World, { roles, source }: World['accounts'][number]): string[] =>
+  roles.includes('integration') ? world.records.filter((one) => one.source === source).map(({ id }) => id) : [];
+
+const db = {
+  query: async <Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> =>
+    (await owner.query<Row>(text, [...values])).rows,
+};
+
+const ids = async (text: string, values: unknown[] = []): Promise<string[]> =>
+  (await db.query<{ id: string }>(text, values)).map(({ id }) => id).sort();
+
+const abilities = new AbilityFactory([authPolicy, usersPolicy, recordsPolicy, auditPolicy]);
+const people = new People();
+
+/** The first wall alone: the ability's SQL, as a superuser whom no row policy holds back. */
+async function throughFirstWall(world: World, accountId: string, now: Date): Promise<Sight[]> {
+  const { person } = await people.loadPerson(db, accountId, now);
+  const ctx = { actor: { ...person, ability: abilities.for(person) } } as unknown as SignedIn;
+  const run = (select: string, condition: (params: Params) => string) => {
+    const params = new Params();
+    return ids(`${select} WHERE ${condition(params)}`, params.values);
+  };
+  const records = 'SELECT record_id AS id FROM records.record r';
+  const patients = 'SELECT patient_id AS id FROM users.patient p';
+  const members = 'SELECT care_team_member_id AS id FROM users.care_team_member c';
+  const [record, patient, member] = [
+    { columns: { patientId: 'r.patient_id' } },
+    { columns: { id: 'p.patient_id' } },
+    { columns: { patientId: 'c.patient_id' } },
+  ];
+  const byChart: string[] = [];
+  for (const { id: patientId } of world.patients) {
+    byChart.push(
+      ...(await run(records, (params) => {
+        const known = { ...record, known: { patientId } };
+        return `r.patient_id = ${params.add(patientId)} AND ${accessible(ctx, 'list', 'Record', known, params)}`;
+      })),
+    );
+  }
+  return [
+    {
+      records: await run(records, (params) => accessible(ctx, 'read', 'Record', record, params)),
+      patients: await run(patients, (params) => accessible(ctx, 'read', 'Patient', patient, params)),
+      members: await run(members, (params) => accessible(ctx, 'list', 'CareTeam', member, params)),
+    },
+    {
+      records: byChart.sort(),
+      patients: await run(patients, (params) => accessible(ctx, 'list', 'Patient', patient, params)),
+      members: await run(members, (params) => accessible(ctx, 'list', 'CareTeam', member, params)),
+    },
+  ];
+}
+
+/** The second wall alone: the server's role, told who acts, with no condition at all. */
+async function throughSecondWall(accountId: string): Promise<Sight & { versions: string[] }> {
+  await owner.query('SET LOCAL ROLE portico_app');
+  await owner.query(`SELECT set_config('app.account_id', $1, true)`, [accountId]);
+  const sight = {
+    records: await ids('SELECT record_id AS id FROM records.record'),
+    versions: await ids('SELECT record_id AS id FROM records.record_version'),
+    patients: await ids('SELECT patient_id AS id FROM users.patient'),
+    members: await ids('SELECT care_team_member_id AS id FROM users.care_team_member'),
+  };
+  await owner.query('RESET ROLE');
+  return sight;
+}
+
+const SEEN = { records: 0, patients: 0, members: 0, hidden: 0 };
+
+async function agree(world: World): Promise<void> {
+  await owner.query('BEGIN');
+  try {
+    const now = new Date();
+    await build(world, now);
+    for (const account of world.accounts) {
+      const wanted = oracle(world, account);
+      for (const sight of await throughFirstWall(world, account.id, now)) expect(sight).toEqual(wanted);
+      const { versions, ...second } = await throughSecondWall(account.id);
+      const records = [...new Set([...wanted.records, ...ownOfFeed(world, account)])].sort();
+      expect(second).toEqual({ ...wanted, records });
+      expect(versions).toEqual(records);
+      for (const kind of ['records', 'patients', 'members'] as const) SEEN[kind] += wanted[kind].length;
+      SEEN.hidden += world.records.length - wanted.records.length;
+    }
+    for (const stranger of ['', NOBODY]) {
+      expect(await throughSecondWall(stranger)).toEqual({ records: [], versions: [], patients: [], members: [] });
+    }
+  } finally {
+    await owner.query('ROLLBACK');
+  }
+}
+
+describe('the two walls', () => {
+  it('let each account see the same, and what the requirements say', async () => {
+    await fc.assert(fc.asyncProperty(worlds, agree), { seed: 20261122, numRuns: 150 });
+    // The worlds were not empty ones.
+    for (const count of Object.values(SEEN)) expect(count).toBeGreaterThan(50);
+  });
+});
