@@ -1,0 +1,144 @@
+import { describe, expect, it } from '@jest/globals';
+import canonicalize from 'canonicalize';
+import fc from 'fast-check';
+import type { Touch, Trail } from '../../platform/access/trail.js';
+import { commit, NetCommitments } from './commitment.js';
+import { eventsOf, systemEvent } from './event.js';
+
+const trail = (change: Partial<Trail> = {}): Trail => ({
+  requestId: '0199f1c2-7d5e-7b61-9c0d-3a3f2d5b8e11',
+  receivedAt: new Date('2026-11-22T03:51:57.123Z'),
+  startedMs: performance.now(),
+  peer: '198.51.100.7',
+  method: 'GET',
+  userAgent: 'curl',
+  route: '/v1/records/:id',
+  params: { id: '0199f1c2-7d5e-7b61-9c0d-3a3f2d5b8e12' },
+  endpoint: { action: 'read', subject: 'Record', summary: '', response: null },
+  actor: null,
+  accountId: null,
+  sessionId: null,
+  credentialProblem: null,
+  ctx: null,
+  touches: [],
+  code: null,
+  settled: false,
+  ...change,
+});
+
+const parsed = (rows: { event: string }[]) => rows.map((row) => JSON.parse(row.event) as Record<string, unknown>);
+
+describe('eventsOf', () => {
+  it('makes one event for each patient whose data was answered', () => {
+    const touches: Touch[] = [
+      { patientId: 'a', type: 'Observation', id: '1', category: 'laboratory', version: 2 },
+      { patientId: 'b', type: 'Condition', id: '2', category: 'problem-list-item' },
+      { patientId: 'a', type: 'Observation', id: '3', category: 'vital-signs' },
+    ];
+    const rows = eventsOf(trail({ touches }), { status: 200, code: null }, 'r', 'd');
+    expect(rows.map((row) => row.subject)).toEqual(['a', 'b']);
+    expect(parsed(rows)[0]).toMatchObject({
+      pat: 'a',
+      cat: ['laboratory', 'vital-signs'],
+      res: [{ i: '1', t: 'Observation', v: 2 }, { i: '3' }],
+      out: 0,
+    });
+    expect(new Set(rows.map((row) => row.eventId)).size).toBe(2);
+  });
+
+  it('tells what was attempted when it was refused, and of no patient', () => {
+    const touches: Touch[] = [{ patientId: 'a', type: 'Observation', id: '1' }];
+    const rows = eventsOf(trail({ touches }), { status: 404, code: 'http.not-found' }, 'r', 'd');
+    expect(rows).toHaveLength(1);
+    expect(parsed(rows)[0]).toMatchObject({
+      err: 'http.not-found',
+      out: 4,
+      ask: { id: '0199f1c2-7d5e-7b61-9c0d-3a3f2d5b8e12' },
+    });
+    expect(rows[0]!.subject).toBeNull();
+  });
+
+  it.each([
+    [200, 0],
+    [404, 4],
+    [499, 4],
+    [500, 8],
+    [503, 8],
+  ])('status %i is outcome %i', (status, outcome) => {
+    expect(eventsOf(trail(), { status, code: null }, 'r', 'd')[0]!.outcome).toBe(outcome);
+  });
+
+  it('cuts a list that would not fit, and says how much is missing', () => {
+    const touches = Array.from({ length: 1_000 }, (_, n): Touch => ({
+      patientId: 'a',
+      type: 'Observation',
+      id: `${n}`,
+    }));
+    const [row] = eventsOf(trail({ touches }), { status: 200, code: null }, 'r', 'd');
+    expect(Buffer.byteLength(row!.event)).toBeLessThan(60_000);
+    expect(JSON.parse(row!.event)).toMatchObject({ more: 600 });
+  });
+
+  it('is canonical, one line, and holds neither address nor user agent, whatever the request said', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', minLength: 6 }),
+        fc.constantFrom('GET', 'POST', 'M-SEARCH'),
+        (userAgent, method) => {
+          for (const row of eventsOf(
+            trail({ userAgent: `canary ${userAgent}`, method }),
+            { status: 200, code: null },
+            'r',
+            'd',
+          )) {
+            expect(canonicalize(JSON.parse(row.event))).toBe(row.event);
+            expect(row.event).not.toMatch(/[\r\n]|canary|198\.51/);
+          }
+        },
+      ),
+      { seed: 7 },
+    );
+  });
+
+  it('gives an automatic logout the same form', () => {
+    const row = systemEvent(
+      { code: 'Session.end', act: 'E', accountId: 'x', sessionId: 's', reason: 'idle', at: new Date(0) },
+      'r',
+    );
+    expect(JSON.parse(row.event)).toMatchObject({
+      sub: 'Session.end',
+      err: 'idle',
+      ses: 's',
+      actor: { id: 'x' },
+      t: '1970-01-01T00:00:00.000Z',
+    });
+  });
+});
+
+describe('commitments', () => {
+  it('open to their value and differ by their salt', () => {
+    const [a, b] = [commit('net', { ip: '198.51.100.7' }), commit('net', { ip: '198.51.100.7' })];
+    expect(a!.digest).not.toBe(b!.digest);
+    expect(JSON.parse(Buffer.from(a!.disclosure, 'base64url').toString())).toEqual([
+      expect.stringMatching(/^[\w-]{22}$/),
+      'net',
+      { ip: '198.51.100.7' },
+    ]);
+  });
+
+  it('has the digest of RFC 9901 (worked example of the ledger)', async () => {
+    const { createHash } = await import('node:crypto');
+    const disclosure = Buffer.from('["AAECAwQFBgcICQoLDA0ODw","net.ip","198.51.100.7"]').toString('base64url');
+    expect(createHash('sha256').update(disclosure, 'ascii').digest('base64url')).toBe(
+      'IAOKE3Fnr2L_8mX9PwgwIW823-ysq6vu-5V_-wKd9DY',
+    );
+  });
+
+  it('are shared by the requests of one session from one place, and by no others', () => {
+    const nets = new NetCommitments();
+    const first = nets.of(trail());
+    expect(nets.of(trail())).toBe(first);
+    expect(nets.of(trail({ peer: '198.51.100.8' }))).not.toBe(first);
+    expect(nets.of(trail({ userAgent: 'other' }))).not.toBe(first);
+  });
+});
