@@ -94,8 +94,8 @@ async function shoot({ pid, ...target }: Target): Promise<Shot> {
 
 async function turns(floor: Target, portal: Target) {
   const taken: { floor: Shot; portal: Shot }[] = [];
-  await shoot(floor);
-  await shoot(portal);
+  // Twice as long to warm up: the larger program takes longer to be compiled.
+  for (const target of [floor, portal, portal]) await shoot(target);
   for (let round = 0; round < ROUNDS; round++) {
     // The order changes from round to round, so that neither always has the warmer machine.
     if (round % 2 === 0) taken.push({ floor: await shoot(floor), portal: await shoot(portal) });
@@ -157,25 +157,27 @@ const patientId = (
 ).rows[0]!.patient_id;
 const patient = await openAccount(seed, admin, { id: patientId, birthDate: chart.birthDate, email: chart.email });
 
-// The floor's rows are the very answers of the portal.
-await owner.query(
-  'CREATE SCHEMA bench; CREATE TABLE bench.record (record_id uuid PRIMARY KEY, patient_id uuid, sort_at timestamptz, body text); CREATE INDEX ON bench.record (patient_id, sort_at DESC, record_id DESC)',
-);
-const { rows: records } = await owner.query<{ record_id: string; sort_at: Date }>(
-  'SELECT record_id, sort_at FROM records.record WHERE patient_id = $1',
-  [patientId],
-);
+// The floor reads the same rows and columns, with the resource as the text that the portal answers.
+await owner.query(`CREATE SCHEMA bench;
+  CREATE TABLE bench.record AS SELECT record_id, patient_id, type, category, code_system, code, status, effective_at, sort_at, version, source, ''::text AS resource
+    FROM records.record WHERE patient_id IS NOT NULL;
+  ALTER TABLE bench.record ADD PRIMARY KEY (record_id);
+  CREATE INDEX ON bench.record (patient_id, sort_at DESC, record_id DESC)`);
 let recordId = '';
-for (const { record_id: id, sort_at: sortAt } of records) {
-  const { text } = await patient.get(`/v1/records/${id}`);
-  await owner.query('INSERT INTO bench.record VALUES ($1, $2, $3, $4)', [id, patientId, sortAt, text]);
-  if (Math.abs(text.length - 1_500) < 250) recordId = id;
+let bytes = 0;
+for (let path = `/v1/patients/${patientId}/records?limit=200`; path;) {
+  const { body } = (await patient.get(path).expect(200)) as {
+    body: { items: { id: string; resource: object }[]; next: string | null };
+  };
+  for (const { id, resource } of body.items) {
+    const text = JSON.stringify(resource);
+    await owner.query('UPDATE bench.record SET resource = $2 WHERE record_id = $1', [id, text]);
+    if (Math.abs(text.length - 1_500) < Math.abs(bytes - 1_500)) [recordId, bytes] = [id, text.length];
+  }
+  path = body.next ? `/v1/patients/${patientId}/records?limit=200&cursor=${body.next}` : '';
 }
-recordId ||= records[0]!.record_id;
-await owner.query('GRANT USAGE ON SCHEMA bench TO PUBLIC; GRANT SELECT ON bench.record TO PUBLIC; ANALYZE');
-const bytes = (
-  await owner.query<{ n: number }>('SELECT length(body) AS n FROM bench.record WHERE record_id = $1', [recordId])
-).rows[0]!.n;
+await owner.query('GRANT USAGE ON SCHEMA bench TO PUBLIC; GRANT SELECT ON bench.record TO PUBLIC');
+await owner.query('VACUUM FULL ANALYZE bench.record');
 const token = patient.tokens.accessToken;
 await seed.close();
 

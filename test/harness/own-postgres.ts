@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ownerDataSource } from '../../src/data-source.js';
@@ -7,8 +7,15 @@ import { EmbeddedPostgres, ensureDatabase } from '../../src/platform/database/em
 import { migrate } from '../../src/platform/database/migrate.js';
 import { urlsOf } from './database.js';
 
+export interface OwnPostgres {
+  postgres: EmbeddedPostgres;
+  database: Config['database'];
+  /** Kills it and takes its data away. */
+  remove(): Promise<void>;
+}
+
 /** A PostgreSQL of the test's own, which it may stop, freeze and kill; durable, and migrated. */
-export async function ownPostgres(): Promise<{ postgres: EmbeddedPostgres; database: Config['database'] }> {
+export async function ownPostgres(): Promise<OwnPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-own-'));
   chmodSync(folder, 0o755);
   const postgres = new EmbeddedPostgres(join(folder, 'postgres'), { durable: true });
@@ -16,5 +23,9 @@ export async function ownPostgres(): Promise<{ postgres: EmbeddedPostgres; datab
   await ensureDatabase(postgres.url('postgres'), 'portico');
   const database = urlsOf(postgres.url('postgres'), 'portico');
   await migrate(database, ownerDataSource(database));
-  return { postgres, database };
+  const remove = async (): Promise<void> => {
+    await postgres.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { postgres, database, remove };
 }

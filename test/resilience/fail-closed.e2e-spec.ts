@@ -6,7 +6,7 @@ import type { EmbeddedPostgres } from '../../src/platform/database/embedded-post
 import { bundleOf, entryOf, importBundle, patientText, weightText } from '../harness/feed.js';
 import { newPatient } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
-import { ownPostgres } from '../harness/own-postgres.js';
+import { ownPostgres, type OwnPostgres } from '../harness/own-postgres.js';
 import { makeAdmin, makeFeed, makePatient, makeStaff, type Caller, type Patient } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
@@ -17,6 +17,7 @@ const PROMPT_MS = 3_000;
 const FROZEN_MS = 9_000;
 const BACK_MS = 10_000;
 
+let own: OwnPostgres;
 let postgres: EmbeddedPostgres;
 let portal: Portal;
 let admin: Caller;
@@ -29,7 +30,7 @@ const MRN = 'MRN-FAIL-CLOSED';
 const DATA = ['Faultless', MRN, 'Body weight', '71.50'];
 
 beforeAll(async () => {
-  const own = await ownPostgres();
+  own = await ownPostgres();
   postgres = own.postgres;
   portal = await startPortal({
     database: own.database,
@@ -54,7 +55,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await checkLedger(portal);
   await portal.close();
-  await postgres.kill();
+  await own.remove();
 });
 
 interface Said {

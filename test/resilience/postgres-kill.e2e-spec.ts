@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { EmbeddedPostgres } from '../../src/platform/database/embedded-postgres.js';
 import { checkLedger } from '../harness/ledger.js';
 import { checkLoad, Load } from '../harness/load.js';
-import { ownPostgres } from '../harness/own-postgres.js';
+import { ownPostgres, type OwnPostgres } from '../harness/own-postgres.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 import { makeTown, type Town } from '../harness/town.js';
 
@@ -11,12 +11,13 @@ import { makeTown, type Town } from '../harness/town.js';
 const KILLS = Number(process.env.PORTICO_KILLS ?? 3);
 const BACK_MS = 10_000;
 
+let own: OwnPostgres;
 let postgres: EmbeddedPostgres;
 let portal: Portal;
 let town: Town;
 
 beforeAll(async () => {
-  const own = await ownPostgres();
+  own = await ownPostgres();
   postgres = own.postgres;
   portal = await startPortal({
     database: own.database,
@@ -26,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await portal.close();
-  await postgres.kill();
+  await own.remove();
 });
 
 it(
