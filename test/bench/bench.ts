@@ -25,19 +25,17 @@ const { values: args } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     connections: { type: 'string', default: '32' },
+    only: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
 if (args.help) {
-  console.log('npm run bench -- [--rounds 5] [--seconds 4] [--connections 32]');
+  console.log('npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--only record|page]');
   process.exit(0);
 }
 const ROUNDS = Number(args.rounds);
 const SECONDS = Number(args.seconds);
 const CONNECTIONS = Number(args.connections);
-
-/** The flags of `npm start`. */
-const SERVER_FLAGS = (process.env.BENCH_FLAGS ?? '--max-semi-space-size=8').split(' ').filter(Boolean);
 
 const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
@@ -194,39 +192,36 @@ const env = {
 };
 const portal = fork('dist/src/main.js', {
   env: { ...env, PORT: String(portalPort) },
-  execArgv: [
-    ...SERVER_FLAGS,
-    ...(process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : []),
-  ],
+  execArgv: [...(process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : [])],
 });
 const floor = fork('test/bench/floor.mjs', { env: { ...env, PORT: String(floorPort) }, execArgv: [] });
 await started(portal, `${portalUrl}/health/live`);
 await started(floor, `http://127.0.0.1:${floorPort}/`);
 
 console.error(`${ROUNDS} rounds of ${SECONDS} s, ${CONNECTIONS} connections …`);
+const floorUrl = `http://127.0.0.1:${floorPort}`;
 const headers = { authorization: `Bearer ${token}` };
-const one = await turns(
-  { pid: floor.pid!, url: `http://127.0.0.1:${floorPort}/record/${recordId}` },
-  { pid: portal.pid!, url: `${portalUrl}/v1/records/${recordId}`, headers },
-);
-const page = process.env.BENCH_ONE
-  ? one
-  : await turns(
-      { pid: floor.pid!, url: `http://127.0.0.1:${floorPort}/page/${patientId}` },
-      { pid: portal.pid!, url: `${portalUrl}/v1/patients/${patientId}/records?limit=20`, headers },
-    );
+const targets = {
+  record: [`${floorUrl}/record/${recordId}`, `${portalUrl}/v1/records/${recordId}`],
+  page: [`${floorUrl}/page/${patientId}`, `${portalUrl}/v1/patients/${patientId}/records?limit=20`],
+} as const;
+const results: Record<string, Awaited<ReturnType<typeof turns>>> = {};
+for (const [name, [floorTarget, portalTarget]] of Object.entries(targets)) {
+  if (args.only && args.only !== name) continue;
+  results[name] = await turns({ pid: floor.pid!, url: floorTarget }, { pid: portal.pid!, url: portalTarget, headers });
+}
 const { rows: ledger } = await owner.query<{ events: string }>(
   'SELECT (SELECT count(*) FROM audit.inbox) + (SELECT count(*) FROM audit.entry) AS events',
 );
 const report = {
   machine: { cpu: cpus()[0]!.model, cores: cpus().length, node: process.version },
-  record: { bytes, ...one },
-  page: { items: 20, ...page },
+  recordBytes: bytes,
+  ...results,
   portalPeakRssMb: Math.round(rssOf(portal.pid!)),
   floorPeakRssMb: Math.round(rssOf(floor.pid!)),
   auditEvents: Number(ledger[0]!.events),
 };
-console.table({ 'one record': one, 'page of 20': page });
+console.table(results);
 console.log(JSON.stringify(report));
 portal.kill('SIGTERM');
 floor.kill('SIGTERM');

@@ -1,4 +1,5 @@
 import { rulesToAST } from '@casl/ability/extra';
+import type { Ability } from '../access/ability.js';
 import type { SignedIn } from '../access/context.js';
 import type { Action, SubjectName, Subjects } from '../access/vocabulary.js';
 
@@ -67,6 +68,18 @@ function toSql(
   }
 }
 
+const trees = new WeakMap<Ability, Map<string, Node | null>>();
+
+/** An ability never changes, and serves its person until their access does: its conditions are worked out once. */
+function treeOf(ability: Ability, action: Action, subject: SubjectName): Node | null {
+  let known = trees.get(ability);
+  if (!known) trees.set(ability, (known = new Map()));
+  const key = `${action} ${subject}`;
+  let tree = known.get(key);
+  if (tree === undefined) known.set(key, (tree = rulesToAST(ability, action, subject) as Node | null));
+  return tree;
+}
+
 /**
  * The first wall in SQL: a condition that holds for exactly the rows on which the actor's rules allow the action. No rule
  * at all gives `false`; what it does not know it refuses loudly, because a dropped condition shows everything.
@@ -78,8 +91,7 @@ export function accessible<S extends SubjectName>(
   on: Columns<S>,
   params: Params,
 ): string {
-  const { ability } = ctx.actor;
-  const tree = rulesToAST(ability, action, subject) as Node | null;
+  const tree = treeOf(ctx.actor.ability, action, subject);
   if (tree === null) return 'false';
   if (Array.isArray(tree.value) && tree.value.length === 0 && (tree.operator === 'and' || tree.operator === 'or'))
     return 'true';

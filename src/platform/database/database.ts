@@ -11,39 +11,42 @@ const IDENTIFY_LOCAL = { name: 'identify_local', text: "SELECT set_config('app.a
  * own, which is told who acts before anything else.
  */
 class ReadDb implements Db {
-  private ready: Promise<Client> | null = null;
-  private readonly runner: QueryRunner;
+  private own: { runner: QueryRunner; ready: Promise<Client> } | null = null;
 
   constructor(
-    source: DataSource,
+    private readonly source: DataSource,
     private readonly lanes: ReadLanes,
     private readonly accountId: string | null,
-  ) {
-    this.runner = source.createQueryRunner();
-  }
+  ) {}
 
   async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
     const statement = { text, values: values as unknown[], name };
     if (name !== undefined) return this.lanes.query<Row>(this.accountId, statement);
-    return (await (await this.connect()).query<Row>(statement)).rows;
+    return (await (await this.connection().ready).query<Row>(statement)).rows;
   }
 
   async manager(): Promise<EntityManager> {
-    await this.connect();
-    return this.runner.manager;
+    const { runner, ready } = this.connection();
+    await ready;
+    return runner.manager;
   }
 
   async release(): Promise<void> {
-    if (this.ready) await this.runner.release();
+    await this.own?.runner.release();
   }
 
-  private connect(): Promise<Client> {
-    this.ready ??= (async () => {
-      const client = (await this.runner.connect()) as Client;
-      await client.query({ ...IDENTIFY, values: [this.accountId ?? ''] });
-      return client;
-    })();
-    return this.ready;
+  private connection(): { runner: QueryRunner; ready: Promise<Client> } {
+    if (!this.own) {
+      const runner = this.source.createQueryRunner();
+      this.own = { runner, ready: this.identified(runner) };
+    }
+    return this.own;
+  }
+
+  private async identified(runner: QueryRunner): Promise<Client> {
+    const client = (await runner.connect()) as Client;
+    await client.query({ ...IDENTIFY, values: [this.accountId ?? ''] });
+    return client;
   }
 }
 

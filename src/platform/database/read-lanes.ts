@@ -11,8 +11,9 @@ type Socket = { cork(): void; uncork(): void };
  */
 class Lane {
   waiting = 0;
+  /** Pairs are being gathered: one more costs no further write. */
+  isGathering = false;
   private client: Promise<pg.Client> | null = null;
-  private isCorked = false;
 
   constructor(private readonly options: pg.ClientConfig) {}
 
@@ -58,18 +59,21 @@ class Lane {
 
   /** What is asked in one turn of the event loop leaves in one write: system calls are what a short read costs most. */
   private gather(client: pg.Client): void {
-    if (this.isCorked) return;
-    this.isCorked = true;
+    if (this.isGathering) return;
+    this.isGathering = true;
     const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
     stream.cork();
     process.nextTick(() => {
-      this.isCorked = false;
+      this.isGathering = false;
       stream.uncork();
     });
   }
 }
 
-/** A few shared connections for prepared statements of hot reads; the least busy lane takes the next. */
+/** Pairs that may queue on a lane while others are free: beyond that, spreading beats gathering. */
+const FULL = 8;
+
+/** A few shared connections for prepared statements of hot reads. A lane that is gathering takes the next, else the least busy. */
 export class ReadLanes {
   private readonly lanes: Lane[];
 
@@ -87,7 +91,8 @@ export class ReadLanes {
   }
 
   query<Row extends object>(accountId: string | null, statement: pg.QueryConfig): Promise<Row[]> {
-    const lane = this.lanes.reduce((best, one) => (one.waiting < best.waiting ? one : best));
+    const gathering = this.lanes.find((one) => one.isGathering && one.waiting < FULL);
+    const lane = gathering ?? this.lanes.reduce((best, one) => (one.waiting < best.waiting ? one : best));
     return lane.query<Row>(accountId ?? '', statement);
   }
 
