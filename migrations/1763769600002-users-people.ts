@@ -96,27 +96,30 @@ export class UsersPeople1763769600002 implements MigrationInterface {
 
       -- THE SECOND WALL. Which charts an account may open, from the grant tables alone. Owned by the owner of the tables,
       -- so that it sees through their row policies; the server's role can only read it.
-      CREATE VIEW users.chart_access AS
-        SELECT p.account_id, p.patient_id
-          FROM users.patient p
+      -- What depends on the acting account alone is a list of its own, looked up once a statement and not once a row.
+      CREATE VIEW users.own_chart AS
+        SELECT p.patient_id FROM users.patient p
           JOIN users.account_role r ON r.account_id = p.account_id AND r.role = 'patient' AND r.revoked_at IS NULL
-        UNION ALL
-        SELECT pr.account_id, c.patient_id
-          FROM users.care_team_member c
-          JOIN users.practitioner pr ON pr.practitioner_id = c.practitioner_id
+         WHERE p.account_id = platform.account_id();
+      CREATE VIEW users.own_practice AS
+        SELECT pr.practitioner_id FROM users.practitioner pr
           JOIN users.account_role r ON r.account_id = pr.account_id AND r.role = 'clinician' AND r.revoked_at IS NULL
+         WHERE pr.account_id = platform.account_id();
+      CREATE VIEW users.care_now AS
+        SELECT c.patient_id, c.practitioner_id FROM users.care_team_member c
          WHERE c.starts_at <= statement_timestamp() AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp());
       CREATE VIEW users.duty AS SELECT account_id, role FROM users.account_role WHERE revoked_at IS NULL;
       CREATE VIEW users.own_feed AS
         SELECT f.source FROM users.feed f JOIN users.account_role r ON r.account_id = f.account_id AND r.role = 'integration' AND r.revoked_at IS NULL
          WHERE f.account_id = platform.account_id();
-      GRANT SELECT ON users.chart_access, users.duty, users.own_feed TO portico_app;
+      GRANT SELECT ON users.own_chart, users.own_practice, users.care_now, users.duty, users.own_feed TO portico_app;
 
       -- Duty comes first: it does not depend on the row, so it is looked up once a statement and spares the front desk the rest.
       ALTER TABLE users.patient ENABLE ROW LEVEL SECURITY;
       CREATE POLICY patient__read ON users.patient FOR SELECT TO portico_app USING (
         EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'records_officer', 'admin'))
-        OR EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = patient.patient_id));
+        OR patient.patient_id = ANY (ARRAY(SELECT o.patient_id FROM users.own_chart o))
+        OR EXISTS (SELECT 1 FROM users.care_now c WHERE c.practitioner_id = (SELECT o.practitioner_id FROM users.own_practice o) AND c.patient_id = patient.patient_id));
       CREATE POLICY patient__insert ON users.patient FOR INSERT TO portico_app WITH CHECK (
         account_id IS NULL AND EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'admin')));
       CREATE POLICY patient__update ON users.patient FOR UPDATE TO portico_app USING (
@@ -125,7 +128,8 @@ export class UsersPeople1763769600002 implements MigrationInterface {
       ALTER TABLE users.care_team_member ENABLE ROW LEVEL SECURITY;
       CREATE POLICY care_team_member__read ON users.care_team_member FOR SELECT TO portico_app USING (
         EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'records_officer', 'admin'))
-        OR EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = care_team_member.patient_id));
+        OR care_team_member.patient_id = ANY (ARRAY(SELECT o.patient_id FROM users.own_chart o))
+        OR EXISTS (SELECT 1 FROM users.care_now c WHERE c.practitioner_id = (SELECT o.practitioner_id FROM users.own_practice o) AND c.patient_id = care_team_member.patient_id));
       -- Nobody lets themselves into a chart.
       CREATE POLICY care_team_member__write ON users.care_team_member FOR INSERT TO portico_app WITH CHECK (
         EXISTS (SELECT 1 FROM users.duty d WHERE d.account_id = platform.account_id() AND d.role IN ('staff', 'admin'))

@@ -96,7 +96,8 @@ export class RecordsChart1763769600004 implements MigrationInterface {
       -- THE SECOND WALL for charts. Readers: whom the grant tables let in. A feed: only its own rows.
       ALTER TABLE records.record ENABLE ROW LEVEL SECURITY;
       CREATE POLICY record__read ON records.record FOR SELECT TO portico_app USING (
-        EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = record.patient_id)
+        record.patient_id = ANY (ARRAY(SELECT o.patient_id FROM users.own_chart o))
+        OR EXISTS (SELECT 1 FROM users.care_now c WHERE c.practitioner_id = (SELECT o.practitioner_id FROM users.own_practice o) AND c.patient_id = record.patient_id)
         OR source = (SELECT f.source FROM users.own_feed f));
       CREATE POLICY record__feed_insert ON records.record FOR INSERT TO portico_app WITH CHECK (source = (SELECT f.source FROM users.own_feed f));
       CREATE POLICY record__feed_update ON records.record FOR UPDATE TO portico_app
@@ -104,7 +105,8 @@ export class RecordsChart1763769600004 implements MigrationInterface {
 
       ALTER TABLE records.record_version ENABLE ROW LEVEL SECURITY;
       CREATE POLICY record_version__read ON records.record_version FOR SELECT TO portico_app USING (
-        EXISTS (SELECT 1 FROM users.chart_access a WHERE a.account_id = platform.account_id() AND a.patient_id = record_version.patient_id)
+        record_version.patient_id = ANY (ARRAY(SELECT o.patient_id FROM users.own_chart o))
+        OR EXISTS (SELECT 1 FROM users.care_now c WHERE c.practitioner_id = (SELECT o.practitioner_id FROM users.own_practice o) AND c.patient_id = record_version.patient_id)
         OR source = (SELECT f.source FROM users.own_feed f));
       CREATE POLICY record_version__feed ON records.record_version FOR INSERT TO portico_app WITH CHECK (source = (SELECT f.source FROM users.own_feed f));
 

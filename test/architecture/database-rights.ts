@@ -19,7 +19,9 @@ portal_app
   users.patient                 SELECT INSERT UPDATE(birth_date email family given sex updated_at version)
   users.practitioner            SELECT INSERT UPDATE
   users.care_team_member        SELECT INSERT UPDATE(ends_at)
-  users.chart_access            SELECT
+  users.own_chart               SELECT
+  users.own_practice            SELECT
+  users.care_now                SELECT
   users.duty                    SELECT
   users.own_feed                SELECT
   users.actor()                 EXECUTE

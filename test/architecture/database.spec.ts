@@ -129,7 +129,13 @@ describe('tables', () => {
   it('that look through row policies are these views', async () => {
     const views = `SELECT format('%s.%s', schemaname, viewname) AS line FROM pg_views WHERE schemaname = ANY($1)
       UNION ALL SELECT format('%s.%s', schemaname, matviewname) FROM pg_matviews WHERE schemaname = ANY($1)`;
-    expect(await lines(views, [OURS])).toEqual(['users.chart_access', 'users.duty', 'users.own_feed']);
+    expect(await lines(views, [OURS])).toEqual([
+      'users.care_now',
+      'users.duty',
+      'users.own_chart',
+      'users.own_feed',
+      'users.own_practice',
+    ]);
   });
 
   it('have an index that begins with each of their foreign keys', async () => {

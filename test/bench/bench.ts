@@ -37,6 +37,10 @@ const ROUNDS = Number(args.rounds);
 const SECONDS = Number(args.seconds);
 const CONNECTIONS = Number(args.connections);
 
+/** The flags of `npm start`. */
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { start: string } };
+const SERVER_FLAGS = scripts.start.split(' ').filter((word) => word.startsWith('--'));
+
 const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 const freePort = (): Promise<number> =>
@@ -192,7 +196,10 @@ const env = {
 };
 const portal = fork('dist/src/main.js', {
   env: { ...env, PORT: String(portalPort) },
-  execArgv: [...(process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : [])],
+  execArgv: [
+    ...SERVER_FLAGS,
+    ...(process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : []),
+  ],
 });
 const floor = fork('test/bench/floor.mjs', { env: { ...env, PORT: String(floorPort) }, execArgv: [] });
 await started(portal, `${portalUrl}/health/live`);

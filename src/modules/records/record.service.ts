@@ -43,6 +43,8 @@ export class RecordService {
       (row) => [row.sort_at.toISOString(), row.record_id],
       (row) => row,
     );
+    // An empty answer tells something of this patient as well.
+    if (page.items.length === 0) ctx.touch({ patientId, type: 'Patient', id: patientId });
     const items: RecordView[] = [];
     // One after the other: the first brings the patient's key into memory, the others find it there.
     for (const row of page.items) items.push(await this.view(ctx, row));

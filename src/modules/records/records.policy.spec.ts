@@ -35,8 +35,10 @@ it('opens their own chart to patients and the panel to clinicians, and nothing t
   });
 });
 
-it('gives no rule at all to whom it gives no chart', () => {
-  for (const role of ROLES) expect(abilityOf(person(role)).rules).toEqual([]);
+it('opens no chart to whom it gives none, and lets only patients and clinicians knock', () => {
+  const ability = (role: Role) => abilityOf(person(role));
+  expect(ROLES.filter((role) => may(ability(role), 'read', 'Record', { patientId: 'p' }))).toEqual([]);
+  expect(ROLES.filter((role) => ability(role).can('read', 'Record'))).toEqual(['patient', 'clinician']);
 });
 
 it('lets a feed import, and look at its own imports only', () => {

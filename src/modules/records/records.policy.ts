@@ -6,14 +6,11 @@ import type { Policy } from '../../platform/access/ability.js';
  * became of its own imports; it reads no chart.
  */
 export function recordsPolicy(policy: Policy, person: Person): void {
-  if (person.roles.has('patient') && person.patientIds.length > 0) {
+  // Also with no chart in reach: then every chart is one that is not there, as for anybody else's.
+  if (person.roles.has('patient'))
     policy.allow(['read', 'list'], 'Record', { patientId: { $in: [...person.patientIds] } });
-    policy.allow(['read', 'list'], 'Chart', { patientId: { $in: [...person.patientIds] } });
-  }
-  if (person.roles.has('clinician') && person.panel.size > 0) {
+  if (person.roles.has('clinician'))
     policy.allow(['read', 'list'], 'Record', { patientId: { $in: [...person.panel] } });
-    policy.allow(['read', 'list'], 'Chart', { patientId: { $in: [...person.panel] } });
-  }
   if (person.roles.has('integration') && person.source !== null) {
     policy.allow(['import', 'read', 'list'], 'Import', { accountId: person.id });
   }

@@ -22,7 +22,6 @@ export const STAFF_ROLES: readonly Role[] = ['clinician', 'staff', 'records_offi
 export interface Subjects {
   Account: { id: string };
   CareTeam: { patientId: string };
-  Chart: { patientId: string };
   Document: object;
   Import: { accountId: string };
   Event: object;
