@@ -220,7 +220,15 @@ for (const [name, [floorTarget, portalTarget]] of Object.entries(targets)) {
 const { rows: ledger } = await owner.query<{ events: string }>(
   'SELECT (SELECT count(*) FROM audit.inbox) + (SELECT count(*) FROM audit.entry) AS events',
 );
+// Where the database's time went: reads, audit and sessions, sequencing.
+const { rows: backends } = await owner.query<{ pid: number; name: string }>(
+  'SELECT pid, application_name AS name FROM pg_stat_activity WHERE datname = current_database()',
+);
+const databaseSeconds: Record<string, number> = {};
+for (const { pid, name } of backends)
+  databaseSeconds[name || 'floor'] = (databaseSeconds[name || 'floor'] ?? 0) + cpuOf(pid) / 1e6;
 const report = {
+  databaseSeconds,
   machine: { cpu: cpus()[0]!.model, cores: cpus().length, node: process.version },
   recordBytes: bytes,
   ...results,

@@ -72,8 +72,8 @@ const trees = new WeakMap<Ability, Map<string, Node | null>>();
 
 /** An ability never changes, and serves its person until their access does: its conditions are worked out once. */
 function treeOf(ability: Ability, action: Action, subject: SubjectName): Node | null {
-  let known = trees.get(ability);
-  if (!known) trees.set(ability, (known = new Map()));
+  const known = trees.get(ability) ?? new Map<string, Node | null>();
+  trees.set(ability, known);
   const key = `${action} ${subject}`;
   let tree = known.get(key);
   if (tree === undefined) known.set(key, (tree = rulesToAST(ability, action, subject) as Node | null));

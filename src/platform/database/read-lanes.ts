@@ -1,17 +1,63 @@
 import pg from 'pg';
 
-const IDENTIFY = { name: 'identify', text: "SELECT set_config('app.account_id', $1, false)" };
+// Local to the transaction: what a lane was told is forgotten with each statement, and between them it speaks for nobody.
+const IDENTIFY = { name: 'identify', text: "SELECT set_config('app.account_id', $1, true)" };
+
+interface Wire {
+  bind(message: { statement: string; values: string[] }): void;
+  execute(message: object): void;
+}
+
+type Handler = (...messages: unknown[]) => void;
+type Internals = Record<'prepare' | 'handleRowDescription' | 'handleDataRow' | 'handleCommandComplete', Handler>;
+
+const inherited = pg.Query.prototype as unknown as Internals;
+
+/**
+ * A prepared statement sent as one transaction with the telling of who acts: both before one Sync (PostgreSQL protocol,
+ * extended query), so that nothing comes between, and when the telling fails the server skips the statement.
+ */
+class QueryAs extends pg.Query implements Internals {
+  private isTelling = true;
+
+  constructor(
+    private readonly accountId: string,
+    statement: pg.QueryConfig,
+    done: (error: Error | null, result: pg.QueryResult) => void,
+  ) {
+    super(statement, undefined, done as never);
+  }
+
+  prepare(wire: unknown): void {
+    (wire as Wire).bind({ statement: IDENTIFY.name, values: [this.accountId] });
+    (wire as Wire).execute({});
+    inherited.prepare.call(this, wire);
+  }
+
+  // The telling is not described, so that the description of rows marks where its answer ends.
+  handleRowDescription(message: unknown): void {
+    this.isTelling = false;
+    inherited.handleRowDescription.call(this, message);
+  }
+
+  handleDataRow(message: unknown): void {
+    if (!this.isTelling) inherited.handleDataRow.call(this, message);
+  }
+
+  handleCommandComplete(message: unknown, wire: unknown): void {
+    if (!this.isTelling) inherited.handleCommandComplete.call(this, message, wire);
+  }
+}
 
 type Socket = { cork(): void; uncork(): void };
 
 /**
- * One connection that the short reads of many requests share, each sent as an inseparable pair: who acts, then the
- * statement. PostgreSQL works a connection's statements in the order in which they were sent, so no other caller's pair
- * comes between. A result counts only when its own telling succeeded: otherwise it was read in somebody else's name.
+ * One connection that the short reads of many requests share, each in a transaction that begins with who acts. PostgreSQL
+ * works a connection's transactions in the order in which they were sent.
  */
 class Lane {
   waiting = 0;
-  /** Pairs are being gathered: one more costs no further write. */
+  /** Reads are being gathered: one more costs no further write. */
   isGathering = false;
   private client: Promise<pg.Client> | null = null;
 
@@ -22,12 +68,11 @@ class Lane {
     try {
       const client = await this.connected();
       this.gather(client);
-      const [, { rows }] = await Promise.all([
-        client.query({ ...IDENTIFY, values: [accountId] }),
-        // A server that hangs ends nothing by itself; this ends the connection, and with it the pairs behind.
-        client.query<Row>({ ...statement, query_timeout: 6_000 } as pg.QueryConfig),
-      ]);
-      return rows;
+      return await new Promise<Row[]>((resolve, reject) => {
+        client.query(
+          new QueryAs(accountId, statement, (error, result) => (error ? reject(error) : resolve(result.rows as Row[]))),
+        );
+      });
     } finally {
       this.waiting--;
     }
@@ -46,7 +91,10 @@ class Lane {
 
   private connect(): Promise<pg.Client> {
     const client = new pg.Client(this.options);
-    const connected = client.connect().then(() => client);
+    const connected = client
+      .connect()
+      .then(() => client.query({ ...IDENTIFY, values: [''] }))
+      .then(() => client);
     // Whatever was under way fails with it; the next reader connects anew. A late word of an old connection must not
     // forget the new one.
     const forget = (): void => {
@@ -70,7 +118,7 @@ class Lane {
   }
 }
 
-/** Pairs that may queue on a lane while others are free: beyond that, spreading beats gathering. */
+/** Reads that may queue on a lane while others are free: beyond that, spreading beats gathering. */
 const FULL = 8;
 
 /** A few shared connections for prepared statements of hot reads. A lane that is gathering takes the next, else the least busy. */
@@ -85,6 +133,8 @@ export class ReadLanes {
       connectionTimeoutMillis: 2_000,
       statement_timeout: 5_000,
       lock_timeout: 2_000,
+      // A server that hangs ends nothing by itself; this ends the connection, and with it what waits behind.
+      query_timeout: 6_000,
       keepAlive: true,
     };
     this.lanes = Array.from({ length: lanes }, () => new Lane(options));
