@@ -135,7 +135,7 @@ describe('the contract files say what the code does', () => {
   it('.env.example', () => {
     const lines = Object.entries(settings).map(([name, spec]) => {
       const { desc, default: value } = spec as unknown as { desc?: string; default?: unknown };
-      return `# ${desc ?? ''}\n#${name}=${Array.isArray(value) ? value.join(',') : String(value ?? '')}\n`;
+      return `# ${desc ?? ''}\n#${name}=${Array.isArray(value) ? value.join(',') : String((value as string | number | boolean | undefined) ?? '')}\n`;
     });
     matches(
       '.env.example',

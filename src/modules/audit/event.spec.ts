@@ -118,8 +118,8 @@ describe('eventsOf', () => {
 describe('commitments', () => {
   it('open to their value and differ by their salt', () => {
     const [a, b] = [commit('net', { ip: '198.51.100.7' }), commit('net', { ip: '198.51.100.7' })];
-    expect(a!.digest).not.toBe(b!.digest);
-    expect(JSON.parse(Buffer.from(a!.disclosure, 'base64url').toString())).toEqual([
+    expect(a.digest).not.toBe(b.digest);
+    expect(JSON.parse(Buffer.from(a.disclosure, 'base64url').toString())).toEqual([
       expect.stringMatching(/^[\w-]{22}$/),
       'net',
       { ip: '198.51.100.7' },
