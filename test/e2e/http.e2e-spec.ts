@@ -108,6 +108,7 @@ describe('answers that no guard or interceptor sees', () => {
     ['bad percent-encoding', () => portal.http.get('/v1/records/%zz'), 400, 'http.bad-url'],
     ['a long parameter', () => portal.http.get(`/v1/records/${'a'.repeat(200)}`), 414, 'http.address-too-long'],
     ['no credentials', () => portal.http.get('/v1/patients'), 401, 'auth.sign-in-required'],
+    ['a query where none is taken', () => portal.http.get('/health/ready?surprise=1'), 400, 'http.invalid'],
     [
       'unknown keys',
       () => portal.http.post('/v1/auth/login').send({ username: 'a', password: 'b', isAdmin: true }),

@@ -29,6 +29,8 @@ export class PortalProcess {
     const port = await freePort();
     return new PortalProcess(port, {
       PATH: process.env.PATH,
+      // The TypeScript compiler of this process unpacks its native part into the user's cache.
+      HOME: process.env.HOME,
       NODE_ENV: 'test',
       PORT: String(port),
       PUBLIC_URL: 'https://portal.test',

@@ -6,6 +6,7 @@ import { Database, type OpenRead, type OpenWrite } from '../database/database.js
 import { Events } from '../events/events.js';
 import { Idempotency } from '../http/idempotency.js';
 import { etagOf } from '../http/if-match.js';
+import { refuseUnexpectedQuery } from '../http/unexpected-query.js';
 import { pageToJson, toJson, type Page } from '../http/presenter.js';
 import { AuditSink } from './audit-sink.js';
 import type { Ctx } from './context.js';
@@ -51,6 +52,7 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    refuseUnexpectedQuery(context);
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const endpoint = endpointOf(context.getHandler())!;
