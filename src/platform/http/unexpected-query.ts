@@ -9,7 +9,7 @@ const QUERY = '4:';
 /** A route that takes no query parameters refuses them by name; the others' are named by their own validation. */
 export function refuseUnexpectedQuery(context: ExecutionContext): void {
   const { query } = context.switchToHttp().getRequest<FastifyRequest>();
-  const names = Object.keys((query ?? {}) as object);
+  const names = Object.keys(query ?? {});
   if (names.length === 0) return;
   const args = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as
     object | undefined;
