@@ -6,8 +6,7 @@ const today = new Date('2026-03-02T11:30:00Z');
 const hospital = makeHospital({ seed: 7, today });
 const sha256 = (value: unknown): string => createHash('sha256').update(JSON.stringify(value)).digest('hex');
 
-// Parsed FHIR is walked by name below; its types would say nothing that the assertions do not.
-/* eslint-disable @typescript-eslint/no-explicit-any */
+/* eslint-disable @typescript-eslint/no-explicit-any -- parsed FHIR is walked by name; its types would say nothing that the assertions do not */
 interface Parsed {
   fullUrl: string;
   resource: any;
