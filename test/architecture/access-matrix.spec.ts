@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type supertest from 'supertest';
-import { SessionSweeper } from '../../src/modules/auth/session-sweeper.js';
+import { SessionSweeper } from '../../src/modules/auth/sessions/session-sweeper.js';
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { eventCode, type EndpointOptions } from '../../src/platform/access/endpoint.js';
 import { checkLedger } from '../harness/ledger.js';

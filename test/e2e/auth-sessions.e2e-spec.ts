@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { SessionSweeper } from '../../src/modules/auth/session-sweeper.js';
+import { SessionSweeper } from '../../src/modules/auth/sessions/session-sweeper.js';
 import { KeyRing, newKeyFile } from '../../src/platform/crypto/index.js';
 import { SystemPool } from '../../src/platform/database/system-pool.js';
 import { checkLedger } from '../harness/ledger.js';

@@ -1,29 +1,32 @@
 import { Module, type OnModuleInit } from '@nestjs/common';
 import { Events } from '../../platform/events/events.js';
 import { AccountDisabled, AccountInvited, PatientInvited, RolesChanged, UsersModule } from '../users/index.js';
-import { AccessTokens } from './access-tokens.js';
-import { Attempts } from './attempts.js';
-import { AuthController } from './auth.controller.js';
-import { Credentials } from './credentials.service.js';
-import { Invitations } from './invitations.service.js';
-import { JwtGuard } from './jwt.guard.js';
-import { JwtStrategy } from './jwt.strategy.js';
-import { LiveSessions } from './live-sessions.js';
-import { Passwords } from './passwords.service.js';
-import { RefreshTokens } from './refresh.service.js';
-import { SecondFactorController } from './second-factor.controller.js';
-import { SecondFactors } from './second-factors.js';
+import { AccessTokens } from './sessions/access-tokens.js';
+import { Attempts } from './throttling/attempts.js';
+import { ActivationController } from './invitations/activation.controller.js';
+import { PasswordController } from './passwords/password.controller.js';
+import { SessionController } from './sessions/session.controller.js';
+import { SignInController } from './sign-in/sign-in.controller.js';
+import { Credentials } from './passwords/credentials.service.js';
+import { Invitations } from './invitations/invitations.service.js';
+import { JwtGuard } from './sessions/jwt.guard.js';
+import { JwtStrategy } from './sessions/jwt.strategy.js';
+import { LiveSessions } from './sessions/live-sessions.js';
+import { Passwords } from './passwords/passwords.service.js';
+import { RefreshTokens } from './sessions/refresh.service.js';
+import { SecondFactorController } from './factors/second-factor.controller.js';
+import { SecondFactors } from './factors/second-factors.js';
 import { Secrets } from './secrets.js';
-import { SessionEndings } from './session-endings.js';
-import { SessionSweeper } from './session-sweeper.js';
-import { Sessions } from './session.service.js';
-import { SignIn } from './sign-in.service.js';
-import { SignIns } from './sign-ins.js';
-import { TotpEnrolment } from './totp-enrolment.service.js';
+import { SessionEndings } from './sessions/session-endings.js';
+import { SessionSweeper } from './sessions/session-sweeper.js';
+import { Sessions } from './sessions/session.service.js';
+import { SignIn } from './sign-in/sign-in.service.js';
+import { SignIns } from './sign-in/sign-ins.js';
+import { TotpEnrolment } from './factors/totp-enrolment.service.js';
 
 @Module({
   imports: [UsersModule],
-  controllers: [AuthController, SecondFactorController],
+  controllers: [ActivationController, PasswordController, SecondFactorController, SessionController, SignInController],
   providers: [
     AccessTokens,
     Attempts,

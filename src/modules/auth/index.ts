@@ -1,4 +1,4 @@
 export { AuthModule } from './auth.module.js';
 export { authPolicy } from './auth.policy.js';
-export { Invitations } from './invitations.service.js';
-export { JwtGuard } from './jwt.guard.js';
+export { Invitations } from './invitations/invitations.service.js';
+export { JwtGuard } from './sessions/jwt.guard.js';

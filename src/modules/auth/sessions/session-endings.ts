@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { AuditSink } from '../../platform/access/audit-sink.js';
-import type { Ctx } from '../../platform/access/context.js';
-import { Database } from '../../platform/database/database.js';
-import type { Db } from '../../platform/database/db.js';
-import { SignIns } from './sign-ins.js';
+import { AuditSink } from '../../../platform/access/audit-sink.js';
+import type { Ctx } from '../../../platform/access/context.js';
+import { Database } from '../../../platform/database/database.js';
+import type { Db } from '../../../platform/database/db.js';
+import { SignIns } from '../sign-in/sign-ins.js';
 
 export type EndReason =
   'logout' | 'idle' | 'expired' | 'revoked' | 'reuse' | 'disabled' | 'roles-changed' | 'password-changed';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Role } from '../../platform/access/vocabulary.js';
+import type { Role } from '../../../platform/access/vocabulary.js';
 import { deviceOf, limitsFor, verdictOf, type SessionState } from './session.rules.js';
 
 const start = new Date('2026-11-22T08:00:00Z');

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Ctx } from '../../platform/access/context.js';
-import { Database } from '../../platform/database/database.js';
-import type { Db } from '../../platform/database/db.js';
-import { sessionEnded } from './auth.errors.js';
-import { Secrets } from './secrets.js';
+import type { Ctx } from '../../../platform/access/context.js';
+import { Database } from '../../../platform/database/database.js';
+import type { Db } from '../../../platform/database/db.js';
+import { sessionEnded } from '../auth.errors.js';
+import { Secrets } from '../secrets.js';
 import { SessionEndings } from './session-endings.js';
 import { verdictOf, type SessionState } from './session.rules.js';
 import { Sessions } from './session.service.js';

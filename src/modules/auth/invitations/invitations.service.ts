@@ -1,21 +1,21 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { newId } from '../../platform/ids.js';
-import type { Ctx } from '../../platform/access/context.js';
-import { after } from '../../platform/clock.js';
-import { CONFIG, type Config } from '../../platform/config/config.js';
-import { normaliseCode, randomCode } from '../../platform/crypto/index.js';
-import { Database } from '../../platform/database/database.js';
-import type { Db } from '../../platform/database/db.js';
-import { Outbox } from '../../platform/outbox/outbox.js';
-import { Accounts, People } from '../users/index.js';
-import { usernameOf } from './account-state.js';
-import { Attempts, networkOf } from './attempts.js';
-import { invalidActivation } from './auth.errors.js';
-import { Credentials } from './credentials.service.js';
-import { LEAST_ALONE, LEAST_WITH_SECOND_FACTOR } from './password.rules.js';
-import { Secrets } from './secrets.js';
-import { isStaff } from './session.rules.js';
-import type { Activate } from './account.dto.js';
+import { newId } from '../../../platform/ids.js';
+import type { Ctx } from '../../../platform/access/context.js';
+import { after } from '../../../platform/clock.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { normaliseCode, randomCode } from '../../../platform/crypto/index.js';
+import { Database } from '../../../platform/database/database.js';
+import type { Db } from '../../../platform/database/db.js';
+import { Outbox } from '../../../platform/outbox/outbox.js';
+import { Accounts, People } from '../../users/index.js';
+import { usernameOf } from '../account-state.js';
+import { Attempts, networkOf } from '../throttling/attempts.js';
+import { invalidActivation } from '../auth.errors.js';
+import { Credentials } from '../passwords/credentials.service.js';
+import { LEAST_ALONE, LEAST_WITH_SECOND_FACTOR } from '../passwords/password.rules.js';
+import { Secrets } from '../secrets.js';
+import { isStaff } from '../sessions/session.rules.js';
+import type { Activate } from './activation.dto.js';
 
 const DAYS = 7;
 

@@ -1,5 +1,5 @@
 import { COMMON_PASSWORDS } from './common-passwords.js';
-import type { PasswordFault } from './auth.errors.js';
+import type { PasswordFault } from '../auth.errors.js';
 
 // NIST SP 800-63B-4 §3.1.1.2: 15 where the password stands alone, 8 where a second factor is mandatory.
 export const LEAST_ALONE = 15;

@@ -1,16 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import QRCode from 'qrcode';
-import { authorize, type Ctx, type SignedIn } from '../../platform/access/context.js';
-import { CONFIG, type Config } from '../../platform/config/config.js';
-import { Database } from '../../platform/database/database.js';
-import { Vault } from '../../platform/database/vault.js';
-import { signInRequired } from '../../platform/access/door.guard.js';
-import { usernameOf } from './account-state.js';
-import { secondFactorMandatory, signInExpired, totpExists, totpMissing } from './auth.errors.js';
+import { authorize, type Ctx, type SignedIn } from '../../../platform/access/context.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { Database } from '../../../platform/database/database.js';
+import { Vault } from '../../../platform/database/vault.js';
+import { signInRequired } from '../../../platform/access/door.guard.js';
+import { usernameOf } from '../account-state.js';
+import { secondFactorMandatory, signInExpired, totpExists, totpMissing } from '../auth.errors.js';
 import { placeOfTotp, SecondFactors } from './second-factors.js';
-import { isStaff } from './session.rules.js';
-import { Sessions } from './session.service.js';
-import { SignIns } from './sign-ins.js';
+import { isStaff } from '../sessions/session.rules.js';
+import { Sessions } from '../sessions/session.service.js';
+import { SignIns } from '../sign-in/sign-ins.js';
 import { newTotpSecret, otpauthUriOf } from './totp.rules.js';
 import type { ConfirmTotp, EnrolledView, EnrolTotp, TotpView } from './totp.dto.js';
 

@@ -1,8 +1,8 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
-import { after, Clock } from '../../platform/clock.js';
-import { CONFIG, type Config } from '../../platform/config/config.js';
-import { Database } from '../../platform/database/database.js';
-import { Logger } from '../../platform/logging/logger.js';
+import { after, Clock } from '../../../platform/clock.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { Database } from '../../../platform/database/database.js';
+import { Logger } from '../../../platform/logging/logger.js';
 import { SessionEndings } from './session-endings.js';
 
 const EVERY_MS = 30_000;

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import jwt from 'jsonwebtoken';
 import { v4 as uuidv4 } from 'uuid';
-import { CONFIG, type Config } from '../../platform/config/config.js';
-import { KeyRing } from '../../platform/crypto/index.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { KeyRing } from '../../../platform/crypto/index.js';
 
 export const AUDIENCE = 'portico';
 /** RFC 9068 §2.1: says what kind of token it is, so that no other kind passes for it. */

@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Post } from '@nestjs/common';
-import { ReqCtx, type Ctx, type SignedIn } from '../../platform/access/context.js';
-import { Endpoint } from '../../platform/access/endpoint.js';
-import { AssuranceView, StepUp } from './session.dto.js';
-import { SignIn } from './sign-in.service.js';
+import { ReqCtx, type Ctx, type SignedIn } from '../../../platform/access/context.js';
+import { Endpoint } from '../../../platform/access/endpoint.js';
+import { AssuranceView, StepUp } from '../sessions/session.dto.js';
+import { SignIn } from '../sign-in/sign-in.service.js';
 import { TotpEnrolment } from './totp-enrolment.service.js';
 import { ConfirmTotp, EnrolledView, EnrolTotp, TotpView } from './totp.dto.js';
 

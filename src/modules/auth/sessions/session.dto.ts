@@ -1,5 +1,5 @@
-import { Flag, Instant, Nested, OneOf, Text, Texts, Uuid, Whole } from '../../platform/http/fields.js';
-import { PageQuery } from '../../platform/http/cursors.js';
+import { Flag, Instant, Nested, OneOf, Text, Texts, Uuid, Whole } from '../../../platform/http/fields.js';
+import { PageQuery } from '../../../platform/http/cursors.js';
 
 const MFA_METHODS = ['totp', 'recovery_code'] as const;
 export type MfaMethod = (typeof MFA_METHODS)[number];

@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import type { Ctx } from '../../platform/access/context.js';
-import { normaliseCode, randomCode } from '../../platform/crypto/index.js';
-import { Database } from '../../platform/database/database.js';
-import type { Db } from '../../platform/database/db.js';
-import { Vault } from '../../platform/database/vault.js';
-import type { Problem } from '../../platform/http/problem.js';
-import { Attempts, type Attempt } from './attempts.js';
-import { invalidCode, wrongCode } from './auth.errors.js';
-import { Secrets } from './secrets.js';
-import type { MfaMethod } from './session.dto.js';
+import type { Ctx } from '../../../platform/access/context.js';
+import { normaliseCode, randomCode } from '../../../platform/crypto/index.js';
+import { Database } from '../../../platform/database/database.js';
+import type { Db } from '../../../platform/database/db.js';
+import { Vault } from '../../../platform/database/vault.js';
+import type { Problem } from '../../../platform/http/problem.js';
+import { Attempts, type Attempt } from '../throttling/attempts.js';
+import { invalidCode, wrongCode } from '../auth.errors.js';
+import { Secrets } from '../secrets.js';
+import type { MfaMethod } from '../sessions/session.dto.js';
 import { stepOf } from './totp.rules.js';
 
 const RECOVERY_CODES = 10;

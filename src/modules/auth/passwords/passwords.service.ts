@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { authorize, type SignedIn } from '../../platform/access/context.js';
-import { Database } from '../../platform/database/database.js';
-import { usernameOf } from './account-state.js';
-import { usernameKey } from '../users/index.js';
-import { Attempts } from './attempts.js';
-import { passwordChangedMeanwhile, wrongPassword } from './auth.errors.js';
+import { authorize, type SignedIn } from '../../../platform/access/context.js';
+import { Database } from '../../../platform/database/database.js';
+import { usernameOf } from '../account-state.js';
+import { usernameKey } from '../../users/index.js';
+import { Attempts } from '../throttling/attempts.js';
+import { passwordChangedMeanwhile, wrongPassword } from '../auth.errors.js';
 import { Credentials } from './credentials.service.js';
 import { LEAST_ALONE, LEAST_WITH_SECOND_FACTOR } from './password.rules.js';
-import { SessionEndings } from './session-endings.js';
-import { isStaff } from './session.rules.js';
-import type { ChangePassword } from './account.dto.js';
+import { SessionEndings } from '../sessions/session-endings.js';
+import { isStaff } from '../sessions/session.rules.js';
+import type { ChangePassword } from './password.dto.js';
 
 @Injectable()
 export class Passwords {

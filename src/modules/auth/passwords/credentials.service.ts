@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { Ctx } from '../../platform/access/context.js';
-import { HasherBusyError, PasswordHasher, type PasswordCheck } from '../../platform/crypto/index.js';
-import type { Db } from '../../platform/database/db.js';
-import { busy, passwordRefused } from './auth.errors.js';
+import type { Ctx } from '../../../platform/access/context.js';
+import { HasherBusyError, PasswordHasher, type PasswordCheck } from '../../../platform/crypto/index.js';
+import type { Db } from '../../../platform/database/db.js';
+import { busy, passwordRefused } from '../auth.errors.js';
 import { faultOf } from './password.rules.js';
 
 type Queries = Pick<Db, 'query'>;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import ipaddr from 'ipaddr.js';
-import type { Db } from '../../platform/database/db.js';
-import type { Problem } from '../../platform/http/problem.js';
-import { tooManyAttempts } from './auth.errors.js';
-import { Secrets } from './secrets.js';
+import type { Db } from '../../../platform/database/db.js';
+import type { Problem } from '../../../platform/http/problem.js';
+import { tooManyAttempts } from '../auth.errors.js';
+import { Secrets } from '../secrets.js';
 
 /** `free` failures in a row cost nothing; then each doubles the wait, from 30 s to 1 h; after `stop` of them nothing is checked. */
 interface Limit {

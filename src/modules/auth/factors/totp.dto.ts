@@ -1,5 +1,5 @@
-import { OneOf, Text, Texts } from '../../platform/http/fields.js';
-import { OpenedView } from './session.dto.js';
+import { OneOf, Text, Texts } from '../../../platform/http/fields.js';
+import { OpenedView } from '../sessions/session.dto.js';
 
 export class EnrolTotp {
   @Text({

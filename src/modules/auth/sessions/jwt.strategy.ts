@@ -4,9 +4,9 @@ import type { FastifyRequest } from 'fastify';
 import passport from 'passport';
 import passportJwt from 'passport-jwt';
 import { validate as isUuid } from 'uuid';
-import { Clock } from '../../platform/clock.js';
-import { CONFIG, type Config } from '../../platform/config/config.js';
-import { KeyRing } from '../../platform/crypto/index.js';
+import { Clock } from '../../../platform/clock.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { KeyRing } from '../../../platform/crypto/index.js';
 import { ALGORITHM, AUDIENCE, TOKEN_TYPE, type AccessClaims } from './access-tokens.js';
 
 /** Ours have about 500 characters. */

@@ -1,5 +1,5 @@
-import { Day, Text } from '../../platform/http/fields.js';
-import { Username } from '../users/index.js';
+import { Day, Text } from '../../../platform/http/fields.js';
+import { Username } from '../../users/index.js';
 
 export class Activate {
   @Text({ max: 100, description: 'From the invitation; dashes, spaces and case make no difference.' })
@@ -13,12 +13,4 @@ export class Activate {
 
   @Day({ optional: true, description: 'Patients: as on the chart.' })
   dateOfBirth?: string;
-}
-
-export class ChangePassword {
-  @Text({ max: 1024, description: 'The password until now.' })
-  currentPassword: string;
-
-  @Text({ max: 1024, description: 'At least 15 characters; 8 for staff.' })
-  newPassword: string;
 }

@@ -1,5 +1,5 @@
-import { STAFF_ROLES, type Role } from '../../platform/access/vocabulary.js';
-import type { Config, SessionLimits } from '../../platform/config/config.js';
+import { STAFF_ROLES, type Role } from '../../../platform/access/vocabulary.js';
+import type { Config, SessionLimits } from '../../../platform/config/config.js';
 
 /** What decides whether a session still counts. */
 export interface SessionState {

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { Ctx } from '../../platform/access/context.js';
-import { after } from '../../platform/clock.js';
-import { randomToken } from '../../platform/crypto/index.js';
-import type { Db } from '../../platform/database/db.js';
-import { signInExpired } from './auth.errors.js';
-import { Secrets } from './secrets.js';
+import type { Ctx } from '../../../platform/access/context.js';
+import { after } from '../../../platform/clock.js';
+import { randomToken } from '../../../platform/crypto/index.js';
+import type { Db } from '../../../platform/database/db.js';
+import { signInExpired } from '../auth.errors.js';
+import { Secrets } from '../secrets.js';
 
 /** `mfa`: the second factor is to be shown; `enrolment`: one is to be set up. A token of one is nothing to the other. */
 type SignInPurpose = 'mfa' | 'enrolment';

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { authorize, type Ctx, type SignedIn } from '../../platform/access/context.js';
-import { Database } from '../../platform/database/database.js';
-import { Accounts, People, usernameKey } from '../users/index.js';
-import { Attempts } from './attempts.js';
-import { invalidCredentials, signInExpired } from './auth.errors.js';
-import { Credentials } from './credentials.service.js';
-import { SecondFactors } from './second-factors.js';
-import { isStaff } from './session.rules.js';
-import { Sessions } from './session.service.js';
+import { authorize, type Ctx, type SignedIn } from '../../../platform/access/context.js';
+import { Database } from '../../../platform/database/database.js';
+import { Accounts, People, usernameKey } from '../../users/index.js';
+import { Attempts } from '../throttling/attempts.js';
+import { invalidCredentials, signInExpired } from '../auth.errors.js';
+import { Credentials } from '../passwords/credentials.service.js';
+import { SecondFactors } from '../factors/second-factors.js';
+import { isStaff } from '../sessions/session.rules.js';
+import { Sessions } from '../sessions/session.service.js';
 import { SignIns } from './sign-ins.js';
-import type { AssuranceView, Login, StepUp, TokensView, VerifySecondFactor } from './session.dto.js';
+import type { AssuranceView, Login, StepUp, TokensView, VerifySecondFactor } from '../sessions/session.dto.js';
 
 /** Signing in: the password, then the second factor where there is one. */
 @Injectable()

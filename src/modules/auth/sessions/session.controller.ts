@@ -1,0 +1,57 @@
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { ReqCtx, type Ctx, type SignedIn } from '../../../platform/access/context.js';
+import { Endpoint } from '../../../platform/access/endpoint.js';
+import { RefreshTokens } from './refresh.service.js';
+import { Refresh, SessionParams, SessionQuery, SessionView, TokensView } from './session.dto.js';
+import { Sessions } from './session.service.js';
+
+@Controller('v1/auth')
+export class SessionController {
+  constructor(
+    private readonly refreshTokens: RefreshTokens,
+    private readonly sessions: Sessions,
+  ) {}
+
+  @Post('refresh')
+  @Endpoint({
+    action: 'refresh',
+    subject: 'Session',
+    access: 'public',
+    background: true,
+    summary: 'Exchange a refresh token for a new pair',
+    response: TokensView,
+  })
+  refresh(@ReqCtx() ctx: Ctx, @Body() { refreshToken }: Refresh) {
+    return this.refreshTokens.rotate(ctx, refreshToken);
+  }
+
+  @Post('logout')
+  @Endpoint({ action: 'logout', subject: 'Session', summary: 'End this session', response: null })
+  logout(@ReqCtx() ctx: SignedIn) {
+    return this.sessions.logout(ctx);
+  }
+
+  @Post('logout-all')
+  @Endpoint({ action: 'logout-all', subject: 'Session', summary: 'End all own sessions, this one too', response: null })
+  logoutAll(@ReqCtx() ctx: SignedIn) {
+    return this.sessions.logoutAll(ctx);
+  }
+
+  @Get('sessions')
+  @Endpoint({
+    action: 'list',
+    subject: 'Session',
+    summary: 'List own sessions that are open',
+    response: SessionView,
+    paged: true,
+  })
+  list(@ReqCtx() ctx: SignedIn, @Query() query: SessionQuery) {
+    return this.sessions.list(ctx, query);
+  }
+
+  @Delete('sessions/:id')
+  @Endpoint({ action: 'revoke', subject: 'Session', summary: 'End one of the own sessions', response: null })
+  revoke(@ReqCtx() ctx: SignedIn, @Param() { id }: SessionParams) {
+    return this.sessions.revoke(ctx, id);
+  }
+}
