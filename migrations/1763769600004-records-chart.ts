@@ -52,11 +52,12 @@ export class RecordsChart1763769600004 implements MigrationInterface {
         sort_at timestamptz NOT NULL,
         source_updated_at timestamptz,
         content_mac bytea NOT NULL,
-        resource bytea NOT NULL,
+        -- Sealed, in base64: PostgreSQL takes 50 times as long to write bytea into an answer as it takes to copy text.
+        resource text NOT NULL,
         import_id uuid,
         received_at timestamptz NOT NULL,
-        CONSTRAINT record__same_source UNIQUE (source, type, source_id));
-      -- Sealed bytes do not compress: keep them out of line as they are.
+        CONSTRAINT record__same_source UNIQUE (source, type, source_id)) WITH (toast_tuple_target = 4080);
+      -- What is sealed does not compress, and the usual resource (2 kB) is read with its row and not from another place.
       ALTER TABLE records.record ALTER COLUMN resource SET STORAGE EXTERNAL;
       CREATE INDEX record__timeline ON records.record (patient_id, sort_at DESC, record_id DESC);
       CREATE INDEX record__timeline_of_type ON records.record (patient_id, type, sort_at DESC, record_id DESC);
@@ -75,7 +76,7 @@ export class RecordsChart1763769600004 implements MigrationInterface {
         sort_at timestamptz NOT NULL,
         source_updated_at timestamptz,
         content_mac bytea NOT NULL,
-        resource bytea NOT NULL,
+        resource text NOT NULL,
         import_id uuid,
         received_at timestamptz NOT NULL,
         CONSTRAINT record_version__pk PRIMARY KEY (record_id, version));

@@ -157,7 +157,7 @@ async function build(world: World, now: Date): Promise<void> {
       category: [],
       status: '',
     },
-    ...{ code_system: '', code: '', sort_at: now, content_mac: '\\x00', resource: '\\x00', received_at: now },
+    ...{ code_system: '', code: '', sort_at: now, content_mac: '\\x00', resource: '', received_at: now },
   }));
   await insert('records.record', records);
   await insert('records.record_version', records);

@@ -141,7 +141,7 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
         type: string;
         source_id: string;
         version: number;
-        resource: Buffer;
+        resource: string;
       }>('SELECT record_id AS id, type, source_id, version, resource FROM records.record WHERE source = $1', [
         `https://${folder}.test/fhir`,
       ]);
@@ -150,7 +150,9 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
         for (const { type, id, text } of await resourcesOf(join(DATA, folder, file))) last.set(`${type}/${id}`, text);
       let numbers = 0;
       for (const { id, type, source_id, version, resource } of rows) {
-        const { resourceText } = unpackRecord(await vault.open({ db }, placeOf(id, version), resource));
+        const { resourceText } = unpackRecord(
+          await vault.open({ db }, placeOf(id, version), Buffer.from(resource, 'base64')),
+        );
         const [sent, stored] = [last.get(`${type}/${source_id}`)!, resourceText].map((text) => flat(parse(text)));
         expect(stored).toEqual(sent);
         numbers += stored!.filter((line) => /=-?\d/.test(line)).length;

@@ -100,11 +100,41 @@ describe('eventsOf', () => {
     );
   });
 
+  it('is canonical (RFC 8785) whichever of its members it has', () => {
+    const optional = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined });
+    const touch = fc.record({
+      patientId: fc.constantFrom('a', 'b', null),
+      type: fc.constantFrom('Observation', 'Patient'),
+      id: fc.uuid(),
+      category: optional(fc.constantFrom('laboratory', 'vital-signs')),
+      version: optional(fc.nat()),
+      previousVersion: optional(fc.nat()),
+    });
+    const made = fc.record({
+      touches: fc.array(touch, { maxLength: 8 }),
+      status: fc.constantFrom(200, 403, 500),
+      code: fc.constantFrom(null, 'http.not-found'),
+      params: fc.dictionary(fc.constantFrom('id', 'z', 'a', 'memberId'), fc.uuid()),
+      accountId: fc.option(fc.uuid()),
+      sessionId: fc.option(fc.uuid()),
+      endpoint: fc.constantFrom(null, trail().endpoint),
+    });
+    fc.assert(
+      fc.property(made, ({ status, code, ...change }) => {
+        for (const { event } of eventsOf(trail(change), { status, code }, 'r', 'd')) {
+          expect(canonicalize(JSON.parse(event))).toBe(event);
+        }
+      }),
+      { seed: 7, numRuns: 500 },
+    );
+  });
+
   it('gives an automatic logout the same form', () => {
     const row = systemEvent(
       { code: 'Session.end', act: 'E', accountId: 'x', sessionId: 's', reason: 'idle', at: new Date(0) },
       'r',
     );
+    expect(canonicalize(JSON.parse(row.event))).toBe(row.event);
     expect(JSON.parse(row.event)).toMatchObject({
       sub: 'Session.end',
       err: 'idle',

@@ -19,7 +19,8 @@ export interface SealedVersion extends RecordKey {
   sortAt: string;
   sourceUpdatedAt: string | null;
   contentMac: Buffer;
-  resource: Buffer;
+  /** Base64 of the sealed bytes. */
+  resource: string;
 }
 
 export type StoredRecord = RecordKey & KnownRecord;
@@ -35,36 +36,30 @@ const PATIENCE = { statement_timeout: 60_000, lock_timeout: 30_000, idle_in_tran
 
 const COLUMNS = 'category, code_system, code, status, effective_at, sort_at, source_updated_at';
 const ROWS = `json_to_recordset($1::json) AS x(record_id uuid, patient_id uuid, type text, source_id text, version integer, category text[],
-  code_system text, code text, status text, effective_at timestamptz, sort_at timestamptz, source_updated_at timestamptz, content_mac text, at integer, length integer)`;
+  code_system text, code text, status text, effective_at timestamptz, sort_at timestamptz, source_updated_at timestamptz, content_mac text, n integer)
+  JOIN unnest(string_to_array($2, ',')) WITH ORDINALITY AS sealed (resource, n) USING (n)`;
 const MAC = "decode(x.content_mac, 'hex')";
-const RESOURCE = 'substring($2::bytea FROM x.at FOR x.length)';
+const RESOURCE = 'sealed.resource';
 
-/** Rows as JSON and their sealed bytes in one piece: hex in an array would double them. */
-function rowsOf(versions: readonly SealedVersion[]): [string, Buffer] {
-  let at = 1;
-  const rows = versions.map((one) => {
-    const { length } = one.resource;
-    const row = {
-      record_id: one.recordId,
-      patient_id: one.patientId,
-      type: one.type,
-      source_id: one.sourceId,
-      version: one.version,
-      category: one.category,
-      code_system: one.codeSystem,
-      code: one.code,
-      status: one.status,
-      effective_at: one.effectiveAt,
-      sort_at: one.sortAt,
-      source_updated_at: one.sourceUpdatedAt,
-      content_mac: one.contentMac.toString('hex'),
-      at,
-      length,
-    };
-    at += length;
-    return row;
-  });
-  return [JSON.stringify(rows), Buffer.concat(versions.map((one) => one.resource))];
+/** Rows as JSON and their sealed texts in one piece: JSON would be read letter by letter. */
+function rowsOf(versions: readonly SealedVersion[]): [string, string] {
+  const rows = versions.map((one, index) => ({
+    record_id: one.recordId,
+    patient_id: one.patientId,
+    type: one.type,
+    source_id: one.sourceId,
+    version: one.version,
+    category: one.category,
+    code_system: one.codeSystem,
+    code: one.code,
+    status: one.status,
+    effective_at: one.effectiveAt,
+    sort_at: one.sortAt,
+    source_updated_at: one.sourceUpdatedAt,
+    content_mac: one.contentMac.toString('hex'),
+    n: index + 1,
+  }));
+  return [JSON.stringify(rows), versions.map((one) => one.resource).join(',')];
 }
 
 /** A feed's own records, as its imports find and write them; row security shows it no other feed's. */

@@ -100,7 +100,7 @@ export class ImportWriter {
       sortAt: facts.effectiveAt ?? facts.lastUpdated ?? this.ctx.now.toISOString(),
       sourceUpdatedAt: facts.lastUpdated ?? null,
       contentMac: item.macs[0]!,
-      resource: seal(key, placeOf(recordId, version), packRecord(facts, text)),
+      resource: seal(key, placeOf(recordId, version), packRecord(facts, text)).toString('base64'),
     };
   }
 

@@ -14,7 +14,8 @@ export interface RecordRow {
   sort_at: Date;
   version: number;
   source: string;
-  resource: Buffer;
+  /** Base64 of the sealed bytes. */
+  resource: string;
 }
 
 export interface RecordFilter {

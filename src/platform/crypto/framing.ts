@@ -5,14 +5,13 @@ const LENGTH_BYTES = 4;
  * (32 bit, big endian), after an optional head of fixed length; used for associated data and MAC inputs.
  */
 export function frame(parts: readonly string[], head?: Buffer): Buffer {
-  const lengths = parts.map((part) => Buffer.byteLength(part));
-  const headLength = head?.length ?? 0;
-  const out = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, headLength));
-  head?.copy(out);
-  let at = headLength;
-  for (const [i, part] of parts.entries()) {
-    at = out.writeUInt32BE(lengths[i]!, at);
-    at += out.write(part, at);
+  // UTF-8 takes at most three bytes for each unit of a JavaScript string: one pass writes and measures.
+  const most = parts.reduce((sum, part) => sum + LENGTH_BYTES + 3 * part.length, head?.length ?? 0);
+  const out = Buffer.allocUnsafe(most);
+  let at = head ? head.copy(out) : 0;
+  for (const part of parts) {
+    const length = out.write(part, at + LENGTH_BYTES);
+    at = out.writeUInt32BE(length, at) + length;
   }
-  return out;
+  return out.subarray(0, at);
 }
