@@ -105,6 +105,15 @@ describe('the logins', () => {
     expect(await refusal(app, 'SELECT * FROM records.record')).toBe(INSUFFICIENT_PRIVILEGE);
     for (const client of [app, sequencer, auditor]) await client.query('RESET row_security');
   });
+
+  it('alone come into the database, and make no tables in it, temporary ones neither', async () => {
+    const { rows } = await owner.query(
+      'SELECT a.privilege_type FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = current_database() AND a.grantee = 0',
+    );
+    expect(rows).toEqual([]);
+    for (const client of [app, sequencer, auditor])
+      expect(await refusal(client, 'CREATE TEMPORARY TABLE hidden (line text)')).toBe(INSUFFICIENT_PRIVILEGE);
+  });
 });
 
 describe('tables', () => {

@@ -29,6 +29,8 @@ export async function provision(database: Config['database']): Promise<void> {
       const exists = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [group]);
       if (!exists.rowCount) await client.query(`CREATE ROLE ${group} NOLOGIN NOSUPERUSER NOBYPASSRLS`);
     }
+    // PostgreSQL lets everybody connect and make temporary tables until told otherwise.
+    await client.query(`REVOKE ALL ON DATABASE ${pg.escapeIdentifier(name)} FROM PUBLIC`);
     await client.query(`GRANT portico_owner TO ${pg.escapeIdentifier(login)}`);
     await client.query(`GRANT CREATE, CONNECT ON DATABASE ${pg.escapeIdentifier(name)} TO portico_owner`);
     for (const [key, group] of Object.entries(LOGIN_OF)) {
