@@ -60,28 +60,38 @@ class Lane {
   /** Reads are being gathered: one more costs no further write. */
   isGathering = false;
   private client: Promise<pg.Client> | null = null;
+  /** The same, once it can be written to. */
+  private open: pg.Client | null = null;
 
   constructor(private readonly options: pg.ClientConfig) {}
 
-  async query<Row extends object>(accountId: string, statement: pg.QueryConfig): Promise<Row[]> {
+  query<Row extends object>(accountId: string, statement: pg.QueryConfig): Promise<Row[]> {
     this.waiting++;
-    try {
-      const client = await this.connected();
-      this.gather(client);
-      return await new Promise<Row[]>((resolve, reject) => {
-        client.query(
-          new QueryAs(accountId, statement, (error, result) => (error ? reject(error) : resolve(result.rows as Row[]))),
-        );
-      });
-    } finally {
-      this.waiting--;
-    }
+    // At once where it can be: whoever asks next in this turn must see that this lane is gathering.
+    const answered = this.open
+      ? this.send<Row>(this.open, accountId, statement)
+      : this.connected().then((client) => this.send<Row>(client, accountId, statement));
+    return answered.finally(() => this.waiting--);
   }
 
   async close(): Promise<void> {
     const client = this.client;
-    this.client = null;
+    this.forget();
     await (await client?.catch(() => null))?.end();
+  }
+
+  private send<Row extends object>(client: pg.Client, accountId: string, statement: pg.QueryConfig): Promise<Row[]> {
+    this.gather(client);
+    return new Promise((resolve, reject) => {
+      client.query(
+        new QueryAs(accountId, statement, (error, result) => (error ? reject(error) : resolve(result.rows as Row[]))),
+      );
+    });
+  }
+
+  private forget(): void {
+    this.client = null;
+    this.open = null;
   }
 
   private connected(): Promise<pg.Client> {
@@ -94,14 +104,17 @@ class Lane {
     const connected = client
       .connect()
       .then(() => client.query({ ...IDENTIFY, values: [''] }))
-      .then(() => client);
+      .then(() => {
+        if (this.client === connected) this.open = client;
+        return client;
+      });
     // Whatever was under way fails with it; the next reader connects anew. A late word of an old connection must not
     // forget the new one.
-    const forget = (): void => {
-      if (this.client === connected) this.client = null;
+    const gone = (): void => {
+      if (this.client === connected) this.forget();
     };
-    client.on('error', forget).on('end', forget);
-    connected.catch(forget);
+    client.on('error', gone).on('end', gone);
+    connected.catch(gone);
     return connected;
   }
 
@@ -119,7 +132,7 @@ class Lane {
 }
 
 /** Reads that may queue on a lane while others are free: beyond that, spreading beats gathering. */
-const FULL = 8;
+const FULL = 16;
 
 /** A few shared connections for prepared statements of hot reads. A lane that is gathering takes the next, else the least busy. */
 export class ReadLanes {
