@@ -29,18 +29,27 @@ export class UsersPeople1763769600002 implements MigrationInterface {
         account_role_id uuid CONSTRAINT account_role__pk PRIMARY KEY,
         account_id uuid NOT NULL CONSTRAINT account_role__account REFERENCES users.account,
         role text NOT NULL CONSTRAINT account_role__role CHECK (role IN
-          ('patient', 'proxy', 'clinician', 'staff', 'records_officer', 'compliance_officer', 'admin', 'integration')),
+          ('patient', 'proxy', 'clinician', 'staff', 'records_officer', 'compliance_officer', 'admin', 'integration', 'directory')),
         reason text NOT NULL,
+        -- The role counts in [starts_at, ends_at); without starts_at from the moment on in which it was given.
+        starts_at timestamptz,
+        ends_at timestamptz,
         granted_at timestamptz NOT NULL,
         granted_by uuid,
+        granted_via text NOT NULL DEFAULT 'operator' CONSTRAINT account_role__granted_via CHECK (granted_via IN
+          ('person', 'invitation', 'operator', 'sso', 'directory')),
+        granted_from text,
         revoked_at timestamptz,
         revoked_by uuid,
+        revoked_via text CONSTRAINT account_role__revoked_via CHECK (revoked_via IN ('person', 'operator', 'sso', 'directory')),
+        revoked_from text,
         revoke_reason text,
         CONSTRAINT account_role__not_to_oneself CHECK (granted_by IS DISTINCT FROM account_id),
-        CONSTRAINT account_role__not_by_oneself CHECK (revoked_by IS DISTINCT FROM account_id));
-      CREATE UNIQUE INDEX account_role__already_held ON users.account_role (account_id, role) WHERE revoked_at IS NULL;
+        CONSTRAINT account_role__not_by_oneself CHECK (revoked_by IS DISTINCT FROM account_id),
+        CONSTRAINT account_role__period CHECK (ends_at > coalesce(starts_at, granted_at) AND starts_at >= granted_at));
       CREATE INDEX account_role__of_account ON users.account_role (account_id);
-      GRANT SELECT, INSERT, UPDATE ON users.account_role TO portico_app;
+      -- What was given stays as it was given; all that can happen to it is that it is taken away.
+      GRANT SELECT, INSERT, UPDATE (revoked_at, revoked_by, revoked_via, revoked_from, revoke_reason) ON users.account_role TO portico_app;
 
       -- The feed that an integration account speaks for. Its records are told from another feed's by this.
       CREATE TABLE users.feed (
@@ -97,20 +106,22 @@ export class UsersPeople1763769600002 implements MigrationInterface {
       -- THE SECOND WALL. Which charts an account may open, from the grant tables alone. Owned by the owner of the tables,
       -- so that it sees through their row policies; the server's role can only read it.
       -- What depends on the acting account alone is a list of its own, looked up once a statement and not once a row.
+      -- A role counts within its period alone: every view goes through duty.
+      CREATE VIEW users.duty AS SELECT account_id, role FROM users.account_role
+         WHERE revoked_at IS NULL AND (starts_at IS NULL OR starts_at <= statement_timestamp()) AND (ends_at IS NULL OR ends_at > statement_timestamp());
       CREATE VIEW users.own_chart AS
         SELECT p.patient_id FROM users.patient p
-          JOIN users.account_role r ON r.account_id = p.account_id AND r.role = 'patient' AND r.revoked_at IS NULL
+          JOIN users.duty r ON r.account_id = p.account_id AND r.role = 'patient'
          WHERE p.account_id = platform.account_id();
       CREATE VIEW users.own_practice AS
         SELECT pr.practitioner_id FROM users.practitioner pr
-          JOIN users.account_role r ON r.account_id = pr.account_id AND r.role = 'clinician' AND r.revoked_at IS NULL
+          JOIN users.duty r ON r.account_id = pr.account_id AND r.role = 'clinician'
          WHERE pr.account_id = platform.account_id();
       CREATE VIEW users.care_now AS
         SELECT c.patient_id, c.practitioner_id FROM users.care_team_member c
          WHERE c.starts_at <= statement_timestamp() AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp());
-      CREATE VIEW users.duty AS SELECT account_id, role FROM users.account_role WHERE revoked_at IS NULL;
       CREATE VIEW users.own_feed AS
-        SELECT f.source FROM users.feed f JOIN users.account_role r ON r.account_id = f.account_id AND r.role = 'integration' AND r.revoked_at IS NULL
+        SELECT f.source FROM users.feed f JOIN users.duty r ON r.account_id = f.account_id AND r.role = 'integration'
          WHERE f.account_id = platform.account_id();
       GRANT SELECT ON users.own_chart, users.own_practice, users.care_now, users.duty, users.own_feed TO portico_app;
 
@@ -159,12 +170,13 @@ export class UsersPeople1763769600002 implements MigrationInterface {
       CREATE TRIGGER access_changed AFTER INSERT OR UPDATE OF account_id ON users.practitioner FOR EACH ROW EXECUTE FUNCTION users.access_changed();
       CREATE TRIGGER access_changed AFTER INSERT OR UPDATE ON users.care_team_member FOR EACH ROW EXECUTE FUNCTION users.access_changed();
 
-      -- Everything that an Actor carries, in one look. changes_at: when a care-team period begins or ends next.
+      -- Everything that an Actor carries, in one look. changes_at: when a role or a care-team period begins or ends next.
       CREATE FUNCTION users.actor(_account_id uuid, _now timestamptz)
         RETURNS TABLE (roles text[], patient_ids uuid[], practitioner_id uuid, panel uuid[], source text, changes_at timestamptz, access_version bigint)
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           SELECT
-            ARRAY(SELECT r.role FROM users.account_role r WHERE r.account_id = a.account_id AND r.revoked_at IS NULL ORDER BY r.role),
+            ARRAY(SELECT DISTINCT r.role FROM users.account_role r WHERE r.account_id = a.account_id AND r.revoked_at IS NULL
+                     AND (r.starts_at IS NULL OR r.starts_at <= _now) AND (r.ends_at IS NULL OR r.ends_at > _now) ORDER BY r.role),
             ARRAY(SELECT p.patient_id FROM users.patient p WHERE p.account_id = a.account_id ORDER BY p.patient_id),
             pr.practitioner_id,
             ARRAY(SELECT c.patient_id FROM users.care_team_member c WHERE c.practitioner_id = pr.practitioner_id
@@ -172,7 +184,9 @@ export class UsersPeople1763769600002 implements MigrationInterface {
             f.source,
             (SELECT min(t) FROM (
                SELECT c.starts_at AS t FROM users.care_team_member c WHERE c.practitioner_id = pr.practitioner_id AND c.starts_at > _now
-               UNION ALL SELECT c.ends_at FROM users.care_team_member c WHERE c.practitioner_id = pr.practitioner_id AND c.ends_at > _now) s),
+               UNION ALL SELECT c.ends_at FROM users.care_team_member c WHERE c.practitioner_id = pr.practitioner_id AND c.ends_at > _now
+               UNION ALL SELECT r.starts_at FROM users.account_role r WHERE r.account_id = a.account_id AND r.revoked_at IS NULL AND r.starts_at > _now
+               UNION ALL SELECT r.ends_at FROM users.account_role r WHERE r.account_id = a.account_id AND r.revoked_at IS NULL AND r.ends_at > _now) s),
             a.access_version
           FROM users.account a
           LEFT JOIN users.practitioner pr ON pr.account_id = a.account_id

@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_GUARD, APP_INTERCEPTOR } from '@nestjs/core';
 import { appDataSource } from './data-source.js';
 import { AuditModule, auditPolicy } from './modules/audit/index.js';
-import { AuthModule, JwtGuard, authPolicy } from './modules/auth/index.js';
+import { AuthModule, CsrfGuard, JwtGuard, authPolicy } from './modules/auth/index.js';
 import { RecordsModule, recordsPolicy } from './modules/records/index.js';
 import { UsersModule, usersPolicy } from './modules/users/index.js';
 import { DoorGuard } from './platform/access/door.guard.js';
@@ -39,6 +39,7 @@ export class AppModule {
         OpenApi,
         Operator,
         { provide: APP_GUARD, useExisting: JwtGuard },
+        { provide: APP_GUARD, useExisting: CsrfGuard },
         { provide: APP_GUARD, useClass: DoorGuard },
         { provide: APP_INTERCEPTOR, useClass: UnitOfWorkInterceptor },
       ],

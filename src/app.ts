@@ -1,14 +1,16 @@
 import 'reflect-metadata';
+import { fastifyCookie } from '@fastify/cookie';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:https';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { AppModule, type AppParts } from './app.module.js';
 import { AuditSink } from './platform/access/audit-sink.js';
 import { Clock } from './platform/clock.js';
 import type { Config } from './platform/config/config.js';
 import { OpenApi, openApiOf } from './platform/docs/openapi.js';
+import { openTo } from './platform/http/cors.js';
 import { RequestPipeline } from './platform/http/pipeline.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { validationPipe } from './platform/http/validation.js';
@@ -16,8 +18,25 @@ import { Logger } from './platform/logging/logger.js';
 
 /** HTTPS from files, TLS 1.2 or later; `reload` reads them again (SIGHUP) for new connections. */
 function tlsOf(tls: NonNullable<Config['http']['tls']>) {
-  return { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), minVersion: 'TLSv1.2' as const };
+  return {
+    cert: readFileSync(tls.certFile),
+    key: readFileSync(tls.keyFile),
+    minVersion: 'TLSv1.2' as const,
+    // A client's certificate is asked for, and needed by none: whether it counts is looked at where it matters.
+    ...(tls.clientCaFile === null
+      ? {}
+      : { ca: readFileSync(tls.clientCaFile), requestCert: true, rejectUnauthorized: false }),
+  };
 }
+
+/** Nest sets a route's status before its handler runs, and once more after it: the handler's word, where it has one, is kept. */
+class Adapter extends FastifyAdapter {
+  override reply(...[response, body]: Parameters<FastifyAdapter['reply']>): ReturnType<FastifyAdapter['reply']> {
+    return super.reply(response, body);
+  }
+}
+
+type AdapterOptions = ConstructorParameters<typeof FastifyAdapter>[0];
 
 /** Against slow clients; a Host header is asked for by our own check, whose refusal is audited. */
 const serverLimits = (config: Config['http']) => ({
@@ -36,7 +55,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
   // Fastify takes its handlers when it is made, before there is anything that they could use.
   const late: { pipeline?: RequestPipeline } = {};
   const limits = serverLimits(config.http);
-  const adapter = new FastifyAdapter({
+  const options = {
     logger: false,
     bodyLimit: config.http.bodyLimit,
     // A trickling body is only ended when both are set and connections are looked at often.
@@ -51,7 +70,8 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => late.pipeline!.frameworkError(error, request as never, reply as never),
     clientErrorHandler: (error, socket) => late.pipeline!.clientError(error, socket),
-  } as ConstructorParameters<typeof FastifyAdapter>[0]);
+  } as AdapterOptions;
+  const adapter = new Adapter(options as FastifyServerOptions);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config, { ...parts, logger }), adapter, {
     logger: logger.forNest(),
     abortOnError: false,
@@ -63,7 +83,11 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
     logger,
     config.http.publicUrl,
   ));
-  pipeline.install(adapter.getInstance<FastifyInstance>());
+  const fastify = adapter.getInstance<FastifyInstance>();
+  // Only for its parser and serialiser: it reads no request and writes no answer by itself.
+  await fastify.register(fastifyCookie, { hook: false });
+  pipeline.install(fastify);
+  openTo(app, config.http.corsOrigins);
   const server: Server = adapter.getHttpServer();
   server.on('checkExpectation', pipeline.expectation);
   app.useGlobalFilters(new ProblemFilter(config.http.publicUrl, logger));

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { adminCreate } from './cli/admin-create.js';
 import { demo, demoCode, demoToken } from './cli/demo.js';
 import { doctor } from './cli/doctor.js';
-import { keysCreate, keysRotate } from './cli/keys.js';
+import { keysAnnounce, keysCreate, keysRemove, keysRotate } from './cli/keys.js';
 import { migrateCommand } from './cli/migrate.js';
 import { OperatorError, type Command } from './cli/command.js';
 import { KeyFileError } from './platform/crypto/index.js';
@@ -12,7 +12,9 @@ const commands: Record<string, Command> = {
   migrate: migrateCommand,
   'admin:create': adminCreate,
   'keys:create': keysCreate,
+  'keys:announce': keysAnnounce,
   'keys:rotate': keysRotate,
+  'keys:remove': keysRemove,
   doctor,
   demo,
   'demo:code': demoCode,

@@ -4,6 +4,14 @@ import { UsersPeople1763769600002 } from '../migrations/1763769600002-users-peop
 import { AuthSignIn1763769600003 } from '../migrations/1763769600003-auth-sign-in.js';
 import { RecordsChart1763769600004 } from '../migrations/1763769600004-records-chart.js';
 import { AuditLedger1763769600005 } from '../migrations/1763769600005-audit-ledger.js';
+import { AuthRecovery1763769600007 } from '../migrations/1763769600007-auth-recovery.js';
+import { AuthSessions1763769600009 } from '../migrations/1763769600009-auth-sessions.js';
+import { AuthDevices1763769600008 } from '../migrations/1763769600008-auth-devices.js';
+import { AuthFactors1763769600006 } from '../migrations/1763769600006-auth-factors.js';
+import { AuthSso1763769600010 } from '../migrations/1763769600010-auth-sso.js';
+import { UsersScim1763769600011 } from '../migrations/1763769600011-users-scim.js';
+import { UsersRoles1763769600012 } from '../migrations/1763769600012-users-roles.js';
+import { AuthClients1763769600013 } from '../migrations/1763769600013-auth-clients.js';
 import { userEntities } from './modules/users/index.js';
 import type { Config } from './platform/config/config.js';
 
@@ -13,6 +21,14 @@ export const migrations = [
   AuthSignIn1763769600003,
   RecordsChart1763769600004,
   AuditLedger1763769600005,
+  AuthFactors1763769600006,
+  AuthRecovery1763769600007,
+  AuthDevices1763769600008,
+  AuthSessions1763769600009,
+  AuthSso1763769600010,
+  UsersScim1763769600011,
+  UsersRoles1763769600012,
+  AuthClients1763769600013,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];
@@ -25,6 +41,7 @@ export function appDataSource(database: Config['database']): DataSource {
     applicationName: 'portico',
     entities,
     migrations: [],
+    installExtensions: false,
     extra: {
       max: database.poolSize,
       pipeline: true,
@@ -49,6 +66,8 @@ export function ownerDataSource(database: Config['database']): DataSource {
     migrations,
     migrationsTableName: 'migration',
     schema: 'platform',
+    // The migrations do, into a schema of their own.
+    installExtensions: false,
     extra: { options: '-c role=portico_owner', max: 2 },
   });
 }

@@ -13,7 +13,8 @@ export async function createAdmin(
   return app.get(Operator).run(
     async (ctx) => {
       const accountId = await app.get(Accounts).createFirstAdmin(ctx, person);
-      return { accountId, code: await app.get(Invitations).create(ctx, { accountId }) };
+      const { code } = await app.get(Invitations).create(ctx, { accountId });
+      return { accountId, code };
     },
     ({ accountId }) => ({ code: 'Account.create', act: 'C', accountId, reason: 'operator' }),
   );

@@ -10,7 +10,7 @@ import { loadConfig, type Config } from '../platform/config/config.js';
 import { createKeyFile, randomToken } from '../platform/crypto/index.js';
 import { EmbeddedPostgres, ensureDatabase } from '../platform/database/embedded-postgres.js';
 import { migrate } from '../platform/database/migrate.js';
-import { Delivery, type Mail } from '../platform/delivery/delivery.js';
+import { Delivery, type Mail, type Sms } from '../platform/delivery/delivery.js';
 import { deliveryOf } from '../platform/delivery/mail.js';
 import { listen } from '../serve.js';
 import { OperatorError, type Command } from './command.js';
@@ -29,6 +29,10 @@ class WatchedMailbox extends Delivery {
   async mail(mail: Mail): Promise<void> {
     await this.inner.mail(mail);
     this.mails.push(mail);
+  }
+
+  sms(sms: Sms): Promise<void> {
+    return this.inner.sms(sms);
   }
 }
 

@@ -3,10 +3,12 @@ import { dirname } from 'node:path';
 import { loadConfig } from '../platform/config/config.js';
 import {
   addKey,
+  announceKey,
   createKeyFile,
   FileKeyManagement,
   KEY_PURPOSES,
   KeyRing,
+  removeKey,
   type KeyPurpose,
 } from '../platform/crypto/index.js';
 import { appDataSource } from '../data-source.js';
@@ -27,18 +29,49 @@ export const keysCreate: Command = {
   },
 };
 
+const RESTART = 'Restart every server process';
+
+function purposeOf(given: string | undefined): KeyPurpose {
+  const purpose = KEY_PURPOSES.find((one) => one === given);
+  if (!purpose) throw new OperatorError(`name a purpose: ${KEY_PURPOSES.join(', ')}`);
+  return purpose;
+}
+
+export const keysAnnounce: Command = {
+  usage: `<${KEY_PURPOSES.join('|')}>`,
+  summary:
+    'Add a key that every server process knows and none uses yet: the step before keys:rotate, so that no replica meets a key that it does not know.',
+  async run(_values, [given]) {
+    const purpose = purposeOf(given);
+    const id = await announceKey(loadConfig().keyFile, purpose);
+    console.log(`The ${purpose} key ${id} is announced. ${RESTART}, wait five minutes, then: keys:rotate ${purpose}`);
+  },
+};
+
+export const keysRemove: Command = {
+  usage: '<id of a retired token-signing key>',
+  summary:
+    'Take a retired signing key out: what it signed is refused from the next start on. The step after keys:rotate.',
+  async run(_values, [id = '']) {
+    const { keyFile, sessions } = loadConfig();
+    await removeKey(keyFile, id);
+    console.log(
+      `The key is out of ${keyFile}. ${RESTART}, not before ${sessions.accessTokenSeconds / 60} minutes after they were restarted for keys:rotate.`,
+    );
+  },
+};
+
 const BATCH = 500;
 
 export const keysRotate: Command = {
   usage: `<${KEY_PURPOSES.join('|')}>`,
   summary:
-    'Add a new key of a purpose and retire the former one; for kek, wrap all data keys anew (nothing is encrypted again).',
-  async run(_values, [purpose]) {
-    if (!KEY_PURPOSES.includes(purpose as KeyPurpose))
-      throw new OperatorError(`name a purpose: ${KEY_PURPOSES.join(', ')}`);
+    'Make the announced key of a purpose the active one (a new one where none was announced) and retire the former; for kek, wrap all data keys anew (nothing is encrypted again).',
+  async run(_values, [given]) {
+    const purpose = purposeOf(given);
     const { keyFile, database } = loadConfig();
-    const id = await addKey(keyFile, purpose as KeyPurpose);
-    console.log(`The ${purpose} key ${id} is active. Restart every server process so that it uses it.`);
+    const id = await addKey(keyFile, purpose);
+    console.log(`The ${purpose} key ${id} is active. ${RESTART} so that it uses it.`);
     if (purpose !== 'kek') return;
     const source = await appDataSource(database).initialize();
     const vault = new Vault(new FileKeyManagement(await KeyRing.load(keyFile)));

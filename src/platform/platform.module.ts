@@ -13,6 +13,7 @@ import { Vault } from './database/vault.js';
 import { Delivery } from './delivery/delivery.js';
 import { deliveryOf } from './delivery/mail.js';
 import { Events } from './events/events.js';
+import { ClientCertificates } from './http/client-certificate.js';
 import { Cursors } from './http/cursors.js';
 import { Idempotency } from './http/idempotency.js';
 import { Logger } from './logging/logger.js';
@@ -80,6 +81,7 @@ export class PlatformModule {
         useFactory: (ring: KeyRing) => new PasswordHasher(ring, { cost: config.bcryptCost }),
         inject: [KeyRing],
       },
+      { provide: ClientCertificates, useValue: new ClientCertificates(config) },
       { provide: Delivery, useFactory: () => parts.delivery ?? deliveryOf(config) },
       Idempotency,
       Outbox,

@@ -5,6 +5,7 @@ import { SessionSweeper } from '../../src/modules/auth/sessions/session-sweeper.
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { eventCode, type EndpointOptions } from '../../src/platform/access/endpoint.js';
 import { checkLedger } from '../harness/ledger.js';
+import { refusal } from '../harness/scim.js';
 import { accessMatrix, PEOPLE, type Person, type Relation, type Row } from './access-matrix.js';
 import { REQUESTS, type Sent } from './access-requests.js';
 import { openWorld, signedInAs, type World } from './access-world.js';
@@ -27,6 +28,7 @@ let declared: Map<string, EndpointOptions>;
 let fingerprintSql: string;
 /** Every 404 of the whole walk, without its instance: they must all be the same. */
 const notFounds = new Set<string>();
+const scimNotFounds = new Set<string>();
 
 beforeAll(async () => {
   world = await openWorld();
@@ -62,7 +64,10 @@ const fingerprint = async (): Promise<object[]> => (await world.portal.owner.que
 function send(route: string, sent: Sent, token: string | null, requestId: string): supertest.Test {
   const [method, template] = route.split(' ') as [string, string];
   const path = template.replace(/:(\w+)/g, (_, name: string) => sent.params![name]!);
-  const request = world.portal.http[method.toLowerCase() as 'get'](path).set('X-Request-Id', requestId);
+  const url = sent.query === undefined ? path : `${path}?${sent.query}`;
+  const request = world.portal.http[method.toLowerCase() as 'get'](url).set('X-Request-Id', requestId);
+  if (sent.headers) void request.set(sent.headers);
+  if (sent.form) return request.type('form').send(sent.form);
   if (token !== null) void request.set('Authorization', `Bearer ${token}`);
   if (sent.ifMatch !== undefined) void request.set('If-Match', `"${sent.ifMatch}"`);
   if (sent.bundle !== undefined) return request.set('Content-Type', 'application/fhir+json').send(sent.bundle);
@@ -98,13 +103,16 @@ async function walk(route: string, { person, relation, sent, token }: Cell): Pro
   const answer = await send(route, sent, token, requestId);
   const body = answer.body as Record<string, unknown>;
   const { status } = answer;
-  expectSecurityHeaders(answer, /^GET \/docs(\/errors)?$/.test(route));
+  expectSecurityHeaders(answer, /^GET \/docs(\/errors)?$/.test(route), route === 'GET /.well-known/jwks.json');
   expect(answer.headers['x-request-id']).toBe(requestId);
   if (status >= 400) {
-    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
-    expect(body).toMatchObject({ status, instance: `urn:uuid:${requestId}` });
-    if (status === 401) expect(body.code).toBe('auth.sign-in-required');
-    if (status === 404) notFounds.add(answer.text.replace(requestId, ''));
+    if (route.includes(' /scim/')) refusal(answer);
+    else {
+      expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+      expect(body).toMatchObject({ status, instance: `urn:uuid:${requestId}` });
+      if (status === 401) expect(body.code).toBe('auth.sign-in-required');
+    }
+    if (status === 404) (route.includes(' /scim/') ? scimNotFounds : notFounds).add(answer.text.replace(requestId, ''));
   } else if (sent.ends && person !== 'anonymous') world.people[person].signedOut();
   const isPublic = declared.get(route)!.access === 'public';
   const trace = {
@@ -127,8 +135,11 @@ async function walkRow({ route, relation, expected }: Row): Promise<[string, Tra
   // Where something was not refused after all, the statuses will say which.
   if (traces.every(([, { status }]) => status >= 400))
     expect([route, relation, await fingerprint()]).toEqual([route, relation, before]);
+  for (const { sent } of cells) await sent.after?.();
   for (const person of PEOPLE.filter((one) => !isRefused(one))) {
-    traces.push(await walk(route, await prepare(route, person, relation)));
+    const cell = await prepare(route, person, relation);
+    traces.push(await walk(route, cell));
+    await cell.sent.after?.();
   }
   return traces;
 }
@@ -198,5 +209,6 @@ describe('the access matrix', () => {
   it('answers what is not there and what is not yours with the same bytes, everywhere', () => {
     expect(notFounds.size).toBe(1);
     expect([...notFounds][0]).toContain('"code":"http.not-found"');
+    expect(scimNotFounds.size).toBe(1);
   });
 });

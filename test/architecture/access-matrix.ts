@@ -11,6 +11,7 @@ export const PEOPLE = [
   'compliance_officer',
   'admin',
   'integration',
+  'directory',
 ] as const satisfies readonly (Role | 'anonymous')[];
 export type Person = (typeof PEOPLE)[number];
 
@@ -30,110 +31,272 @@ export type Relation = '-' | 'own' | 'team' | 'ended' | 'future' | 'other' | 'no
  * forbids it; 404 not there or not yours; 409 allowed, but the thing is not in the state for it.
  */
 const MATRIX = `
-                                             anon pat prx cln stf rec cmp adm int
+                                             anon pat prx cln stf rec cmp adm int dir
 
 # Nothing about anybody: open to all.
-GET /docs                                       -  200 200 200 200 200 200 200 200 200
-GET /docs/assets/:file                          -  200 200 200 200 200 200 200 200 200
-GET /docs/errors                                -  200 200 200 200 200 200 200 200 200
-GET /docs/start.js                              -  200 200 200 200 200 200 200 200 200
-GET /openapi.json                               -  200 200 200 200 200 200 200 200 200
-GET /health/live                                -  200 200 200 200 200 200 200 200 200
-GET /health/ready                               -  200 200 200 200 200 200 200 200 200
+GET /docs                                       -  200 200 200 200 200 200 200 200 200 200
+GET /docs/assets/:file                          -  200 200 200 200 200 200 200 200 200 200
+GET /docs/errors                                -  200 200 200 200 200 200 200 200 200 200
+GET /docs/start.js                              -  200 200 200 200 200 200 200 200 200 200
+GET /openapi.json                               -  200 200 200 200 200 200 200 200 200 200
+GET /.well-known/jwks.json                      -  200 200 200 200 200 200 200 200 200 200
+GET /health/live                                -  200 200 200 200 200 200 200 200 200 200
+GET /health/ready                               -  200 200 200 200 200 200 200 200 200 200
 
 # The way in: who knows a secret comes in, whatever else they send.
-POST /v1/auth/activate                          -  204 204 204 204 204 204 204 204 204
-POST /v1/auth/login                             -  200 200 200 200 200 200 200 200 200
-POST /v1/auth/mfa/verify                        -  200 200 200 200 200 200 200 200 200
-POST /v1/auth/refresh                           -  200 200 200 200 200 200 200 200 200
+POST /v1/auth/activate                          -  204 204 204 204 204 204 204 204 204 204
+POST /v1/auth/login                             -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/mfa/challenge                     -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/mfa/verify                        -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/passkeys/sign-in/options          -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/passkeys/sign-in                  -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/refresh                           -  200 200 200 200 200 200 200 200 200 200
+
+# Single sign-on: for whom a provider vouches, and who is in the browser that began. What a provider says is public to nobody's harm.
+GET /v1/auth/sso                                -  200 200 200 200 200 200 200 200 200 200
+GET /v1/auth/sso/:provider/start            other  302 302 302 302 302 302 302 302 302 302
+                                             none  404 404 404 404 404 404 404 404 404 404
+GET /v1/auth/sso/:provider/callback         other  302 302 302 302 302 302 302 302 302 302
+                                             none  404 404 404 404 404 404 404 404 404 404
+POST /v1/auth/sso/exchange                      -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/sso/:provider/backchannel-logout
+                                            other  200 200 200 200 200 200 200 200 200 200
+                                             none  404 404 404 404 404 404 404 404 404 404
+
+# Links to a provider are a person's own; a machine is nobody there.
+GET /v1/auth/sso/identities                     -  401 200 200 200 200 200 200 200 403 403
+POST /v1/auth/sso/:provider/link            other  401 200 200 200 200 200 200 200 403 403
+                                             none  401 404 404 404 404 404 404 404 403 403
+DELETE /v1/auth/sso/identities/:id            own  401 204 204 204 204 204 204 204 403 403
+                                       other none  401 404 404 404 404 404 404 404 403 403
+POST /v1/auth/token                             -  200 200 200 200 200 200 200 200 200 200
+# The way back: who shows what was mailed, and a second proof where there is one. Asking says nothing of whether there is anybody.
+POST /v1/auth/password/forgot                   -  204 204 204 204 204 204 204 204 204 204
+POST /v1/auth/password/reset                    -  204 204 204 204 204 204 204 204 204 204
+POST /v1/auth/password/reset/check              -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/password/reset/challenge          -  409 409 409 409 409 409 409 409 409 409
+POST /v1/auth/username/forgot                   -  204 204 204 204 204 204 204 204 204 204
+POST /v1/auth/mfa/lost                          -  200 200 200 200 200 200 200 200 200 200
+POST /v1/auth/mfa/lost/confirm                  -  200 200 200 200 200 200 200 200 200 200
+# What only a browser's cookies answer: a bearer token is not looked at.
+GET /v1/auth/csrf                               -  401 401 401 401 401 401 401 401 401 401
 
 # Own sessions, password and second factor: everybody's own, nobody else's. Staff have a second factor and keep it.
-POST /v1/auth/logout                            -  401 204 204 204 204 204 204 204 204
-POST /v1/auth/logout-all                        -  401 204 204 204 204 204 204 204 204
-GET /v1/auth/sessions                           -  401 200 200 200 200 200 200 200 200
-DELETE /v1/auth/sessions/:id                  own  401 204 204 204 204 204 204 204 204
-                                closed other none  401 404 404 404 404 404 404 404 404
-POST /v1/auth/password/change                   -  401 204 204 204 204 204 204 204 204
-POST /v1/auth/mfa/totp                          -  401 200 200 409 409 409 409 409 200
-POST /v1/auth/mfa/totp/confirm                  -  401 200 200 403 403 403 403 403 200
-DELETE /v1/auth/mfa/totp                        -  401 204 204 403 403 403 403 403 204
-POST /v1/auth/step-up                           -  401 403 403 200 200 200 200 200 403
+POST /v1/auth/logout                            -  401 204 204 204 204 204 204 204 204 204
+POST /v1/auth/logout-all                        -  401 204 204 204 204 204 204 204 403 403
+POST /v1/auth/logout-others                     -  401 204 204 204 204 204 204 204 403 403
+GET /v1/auth/sessions                           -  401 200 200 200 200 200 200 200 403 403
+DELETE /v1/auth/sessions/:id                  own  401 204 204 204 204 204 204 204 403 403
+                                closed other none  401 404 404 404 404 404 404 404 403 403
+POST /v1/auth/password/change                   -  401 204 204 204 204 204 204 204 403 403
+POST /v1/auth/password/change-required          -  204 204 204 204 204 204 204 204 204 204
+GET /v1/auth/devices                            -  401 200 200 200 200 200 200 200 403 403
+DELETE /v1/auth/devices                         -  401 204 204 204 204 204 204 204 403 403
+DELETE /v1/auth/devices/:id                   own  401 204 204 204 204 204 204 204 403 403
+                                closed other none  401 404 404 404 404 404 404 404 403 403
+POST /v1/auth/mfa/totp                          -  401 200 200 409 409 409 409 409 403 403
+POST /v1/auth/mfa/totp/confirm                  -  401 200 200 403 403 403 403 403 403 403
+DELETE /v1/auth/mfa/totp                        -  401 204 204 403 403 403 403 403 403 403
+# Text messages are for patients. Recovery codes stand in for another factor, and passkeys are anybody's.
+POST /v1/auth/mfa/sms                           -  401 200 200 403 403 403 403 403 403 403
+POST /v1/auth/mfa/sms/confirm                   -  401 200 200 403 403 403 403 403 403 403
+DELETE /v1/auth/mfa/sms                         -  401 204 204 409 409 409 409 409 403 403
+GET /v1/auth/mfa                                -  401 200 200 200 200 200 200 200 403 403
+POST /v1/auth/mfa/recovery-codes                -  401 409 409 200 200 200 200 200 403 403
+POST /v1/auth/passkeys/registration/options     -  401 200 200 200 200 200 200 200 403 403
+POST /v1/auth/passkeys/registration             -  401 200 200 200 200 200 200 200 403 403
+GET /v1/auth/passkeys                           -  401 200 200 200 200 200 200 200 403 403
+GET /v1/auth/passkeys/:id                     own  401 200 200 200 200 200 200 200 403 403
+                                       other none  401 404 404 404 404 404 404 404 403 403
+PATCH /v1/auth/passkeys/:id                   own  401 200 200 200 200 200 200 200 403 403
+                                       other none  401 404 404 404 404 404 404 404 403 403
+DELETE /v1/auth/passkeys/:id                  own  401 204 204 204 204 204 204 204 403 403
+                                       other none  401 404 404 404 404 404 404 404 403 403
+POST /v1/auth/step-up/challenge                 -  401 200 200 200 200 200 200 200 403 403
+POST /v1/auth/step-up                           -  401 403 403 200 200 200 200 200 403 403
 
 # Oneself.
-GET /v1/me                                      -  401 200 200 200 200 200 200 200 200
-PATCH /v1/me                                    -  401 200 200 200 200 200 200 200 403
-GET /v1/me/permissions                          -  401 200 200 200 200 200 200 200 200
+GET /v1/me                                      -  401 200 200 200 200 200 200 200 200 403
+PATCH /v1/me                                    -  401 200 200 200 200 200 200 200 403 403
+GET /v1/me/activity                             -  401 200 200 200 200 200 200 200 403 403
+GET /v1/me/email                                -  401 200 200 200 200 200 200 200 403 403
+POST /v1/me/email                               -  401 204 204 204 204 204 204 204 403 403
+POST /v1/me/email/confirm                       -  401 204 204 204 204 204 204 204 403 403
+GET /v1/me/permissions                          -  401 200 200 200 200 200 200 200 200 403
 
 # Accounts: administrators, and none of them decides on their own access.
-GET /v1/users                                   -  401 403 403 403 403 403 403 200 403
-POST /v1/users                                  -  401 403 403 403 403 403 403 201 403
-GET /v1/users/:id                       own other  401 403 403 403 403 403 403 200 403
-                                             none  401 403 403 403 403 403 403 404 403
-PATCH /v1/users/:id                     own other  401 403 403 403 403 403 403 200 403
-                                             none  401 403 403 403 403 403 403 404 403
-POST /v1/users/:id/roles                      own  401 403 403 403 403 403 403 403 403
-                                            other  401 403 403 403 403 403 403 200 403
-                                             none  401 403 403 403 403 403 403 404 403
-POST /v1/users/:id/roles/:role/revoke         own  401 403 403 403 403 403 403 403 403
-                                            other  401 403 403 403 403 403 403 200 403
-                                             none  401 403 403 403 403 403 403 404 403
-POST /v1/users/:id/disable                    own  401 403 403 403 403 403 403 403 403
-                                            other  401 403 403 403 403 403 403 200 403
-                                             none  401 403 403 403 403 403 403 404 403
-POST /v1/users/:id/enable                     own  401 403 403 403 403 403 403 403 403
-                                            other  401 403 403 403 403 403 403 200 403
-                                             none  401 403 403 403 403 403 403 404 403
+GET /v1/users                                   -  401 403 403 403 403 403 403 200 403 403
+POST /v1/users                                  -  401 403 403 403 403 403 403 201 403 403
+GET /v1/users/:id                       own other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+PATCH /v1/users/:id                     own other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/roles                      own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/roles/:role/revoke         own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/password/expire            own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 204 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/disable                    own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/enable                     own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/sessions/end         own other  401 403 403 403 403 403 403 204 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+
+# Who holds which role, and every change of it: who gives access, and who checks it.
+GET /v1/users/:id/roles                 own other  401 403 403 403 403 403 200 200 403 403
+                                             none  401 403 403 403 403 403 404 404 403 403
+GET /v1/users/:id/role-changes          own other  401 403 403 403 403 403 200 200 403 403
+                                             none  401 403 403 403 403 403 404 404 403 403
+GET /v1/role-changes                            -  401 403 403 403 403 403 200 200 403 403
+
+# Keys of machines: administrators, for machines alone.
+POST /v1/users/:id/keys                       own  401 403 403 403 403 403 403 422 403 403
+                                            other  401 403 403 403 403 403 403 201 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+GET /v1/users/:id/keys                  own other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/keys/:keyId/revoke         own  401 403 403 403 403 403 403 404 403 403
+                                            other  401 403 403 403 403 403 403 200 403 403
+                                           closed  401 403 403 403 403 403 403 409 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+
+# Activation codes again, for whoever was never there; the front desk sees no accounts.
+POST /v1/users/:id/invitations                own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 204 403 403
+                                           closed  401 403 403 403 403 403 403 409 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+GET /v1/users/:id/invitations           own other  401 403 403 403 404 403 403 200 403 403
+                                             none  401 403 403 403 404 403 403 404 403 403
+DELETE /v1/users/:id/invitations        own other  401 403 403 403 404 403 403 204 403 403
+                                             none  401 403 403 403 404 403 403 404 403 403
+
+# What the directory says of people: a directory of those whom it brought in itself, nobody else, and it nothing else.
+GET /scim/v2/ServiceProviderConfig              -  401 403 403 403 403 403 403 403 403 200
+GET /scim/v2/ResourceTypes                      -  401 403 403 403 403 403 403 403 403 200
+GET /scim/v2/Schemas                            -  401 403 403 403 403 403 403 403 403 200
+GET /scim/v2/ResourceTypes/:id              other  401 403 403 403 403 403 403 403 403 200
+                                             none  401 403 403 403 403 403 403 403 403 404
+GET /scim/v2/Schemas/:id                    other  401 403 403 403 403 403 403 403 403 200
+                                             none  401 403 403 403 403 403 403 403 403 404
+GET /scim/v2/Users                              -  401 403 403 403 403 403 403 403 403 200
+POST /scim/v2/Users                             -  401 403 403 403 403 403 403 403 403 201
+POST /scim/v2/Users/.search                     -  401 403 403 403 403 403 403 403 403 200
+GET /scim/v2/Users/:id                        own  401 403 403 403 403 403 403 403 403 200
+                                closed other none  401 403 403 403 403 403 403 403 403 404
+PUT /scim/v2/Users/:id                        own  401 403 403 403 403 403 403 403 403 200
+                                closed other none  401 403 403 403 403 403 403 403 403 404
+PATCH /scim/v2/Users/:id                      own  401 403 403 403 403 403 403 403 403 200
+                                closed other none  401 403 403 403 403 403 403 403 403 404
+DELETE /scim/v2/Users/:id                     own  401 403 403 403 403 403 403 403 403 204
+                                closed other none  401 403 403 403 403 403 403 403 403 404
+GET /scim/v2/Groups                             -  401 403 403 403 403 403 403 403 403 200
+POST /scim/v2/Groups                            -  401 403 403 403 403 403 403 403 403 201
+POST /scim/v2/Groups/.search                    -  401 403 403 403 403 403 403 403 403 200
+GET /scim/v2/Groups/:id                       own  401 403 403 403 403 403 403 403 403 200
+                                       other none  401 403 403 403 403 403 403 403 403 404
+PUT /scim/v2/Groups/:id                       own  401 403 403 403 403 403 403 403 403 200
+                                       other none  401 403 403 403 403 403 403 403 403 404
+PATCH /scim/v2/Groups/:id                     own  401 403 403 403 403 403 403 403 403 204
+                                       other none  401 403 403 403 403 403 403 403 403 404
+DELETE /scim/v2/Groups/:id                    own  401 403 403 403 403 403 403 403 403 204
+                                       other none  401 403 403 403 403 403 403 403 403 404
+
+# Bearer secrets of a directory: administrators, for accounts of directories.
+POST /v1/users/:id/scim-tokens                own  401 403 403 403 403 403 403 422 403 403
+                                            other  401 403 403 403 403 403 403 201 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+GET /v1/users/:id/scim-tokens           own other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/scim-tokens/:tokenId/revoke own  401 403 403 403 403 403 403 404 403 403
+                                            other  401 403 403 403 403 403 403 200 403 403
+                                           closed  401 403 403 403 403 403 403 409 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+
+# Help with the way in: administrators, nobody for themselves, and what was asked for is approved by another.
+POST /v1/users/:id/mfa/reset                  own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 201 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/password/reset             own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 201 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/unlock                     own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 201 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/email                      own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 201 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+GET /v1/account-resets                          -  401 403 403 403 403 403 403 200 403 403
+POST /v1/account-resets/:id/approve           own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 200 403 403
+                                           closed  401 403 403 403 403 403 403 409 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/account-resets/:id/decline     own other  401 403 403 403 403 403 403 200 403 403
+                                           closed  401 403 403 403 403 403 403 409 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
 
 # Who treats at the hospital: every person may know, administrators keep it.
-GET /v1/practitioners                           -  401 200 200 200 200 200 200 200 403
-POST /v1/practitioners                          -  401 403 403 403 403 403 403 201 403
-GET /v1/practitioners/:id                   other  401 200 200 200 200 200 200 200 403
-                                             none  401 404 404 404 404 404 404 404 403
-PATCH /v1/practitioners/:id                 other  401 403 403 403 403 403 403 200 403
-                                             none  401 403 403 403 403 403 403 404 403
+GET /v1/practitioners                           -  401 200 200 200 200 200 200 200 403 403
+POST /v1/practitioners                          -  401 403 403 403 403 403 403 201 403 403
+GET /v1/practitioners/:id                   other  401 200 200 200 200 200 200 200 403 403
+                                             none  401 404 404 404 404 404 404 404 403 403
+PATCH /v1/practitioners/:id                 other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
 
 # Demographics and care teams: the patient, who treats them now, and the hospital's offices.
-GET /v1/patients                                -  401 200 403 200 200 200 403 200 403
-POST /v1/patients                               -  401 403 403 403 201 403 403 201 403
-GET /v1/patients/:id                          own  401 200 403 404 200 200 403 200 403
-                                             team  401 404 403 200 200 200 403 200 403
-                               ended future other  401 404 403 404 200 200 403 200 403
-                                             none  401 404 403 404 404 404 403 404 403
-PATCH /v1/patients/:id own team ended future other 401 403 403 403 200 403 403 200 403
-                                             none  401 403 403 403 404 403 403 404 403
-POST /v1/patients/:id/invitations        own team  401 403 403 403 409 403 403 409 403
-                               ended future other  401 403 403 403 204 403 403 204 403
-                                             none  401 403 403 403 404 403 403 404 403
-GET /v1/patients/:id/care-team                own  401 200 403 404 200 200 403 200 403
-                                             team  401 404 403 200 200 200 403 200 403
-                               ended future other  401 404 403 404 200 200 403 200 403
-                                             none  401 404 403 404 404 404 403 404 403
+GET /v1/patients                                -  401 200 403 200 200 200 403 200 403 403
+POST /v1/patients                               -  401 403 403 403 201 403 403 201 403 403
+GET /v1/patients/:id                          own  401 200 403 404 200 200 403 200 403 403
+                                             team  401 404 403 200 200 200 403 200 403 403
+                               ended future other  401 404 403 404 200 200 403 200 403 403
+                                             none  401 404 403 404 404 404 403 404 403 403
+PATCH /v1/patients/:id own team ended future other 401 403 403 403 200 403 403 200 403 403
+                                             none  401 403 403 403 404 403 403 404 403 403
+POST /v1/patients/:id/invitations        own team  401 403 403 403 409 403 403 409 403 403
+                               ended future other  401 403 403 403 204 403 403 204 403 403
+                                             none  401 403 403 403 404 403 403 404 403 403
+GET /v1/patients/:id/invitations
+                      own team ended future other  401 403 403 403 200 403 403 200 403 403
+                                             none  401 403 403 403 404 403 403 404 403 403
+DELETE /v1/patients/:id/invitations
+                      own team ended future other  401 403 403 403 204 403 403 204 403 403
+                                             none  401 403 403 403 404 403 403 404 403 403
+GET /v1/patients/:id/care-team                own  401 200 403 404 200 200 403 200 403 403
+                                             team  401 404 403 200 200 200 403 200 403 403
+                               ended future other  401 404 403 404 200 200 403 200 403 403
+                                             none  401 404 403 404 404 404 403 404 403 403
 POST /v1/patients/:id/care-team
-                      own team ended future other  401 403 403 403 201 403 403 201 403
-                                             none  401 403 403 403 404 403 403 404 403
+                      own team ended future other  401 403 403 403 201 403 403 201 403 403
+                                             none  401 403 403 403 404 403 403 404 403 403
 POST /v1/patients/:id/care-team/:memberId/end
-                      own team ended future other  401 403 403 403 200 403 403 200 403
-                                   elsewhere none  401 403 403 403 404 403 403 404 403
+                      own team ended future other  401 403 403 403 200 403 403 200 403 403
+                                   elsewhere none  401 403 403 403 404 403 403 404 403 403
 
 # Clinical content: the patient, and who treats them now. No office, no administrator, no feed.
-GET /v1/patients/:id/records                  own  401 200 403 404 403 403 403 403 403
-                                             team  401 404 403 200 403 403 403 403 403
-                          ended future other none  401 404 403 404 403 403 403 403 403
-GET /v1/records/:id                           own  401 200 403 404 403 403 403 403 403
-                                             team  401 404 403 200 403 403 403 403 403
-                     ended future other held none  401 404 403 404 403 403 403 403 403
+GET /v1/patients/:id/records                  own  401 200 403 404 403 403 403 403 403 403
+                                             team  401 404 403 200 403 403 403 403 403 403
+                          ended future other none  401 404 403 404 403 403 403 403 403 403
+GET /v1/records/:id                           own  401 200 403 404 403 403 403 403 403 403
+                                             team  401 404 403 200 403 403 403 403 403 403
+                     ended future other held none  401 404 403 404 403 403 403 403 403 403
 
 # The feed brings in and sees what became of its own imports.
-POST /v1/imports                                -  401 403 403 403 403 403 403 403 202
-GET /v1/imports/:id                           own  401 403 403 403 403 403 403 403 200
-                                       other none  401 403 403 403 403 403 403 403 404
-GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 403 200
-                                       other none  401 403 403 403 403 403 403 403 404
+POST /v1/imports                                -  401 403 403 403 403 403 403 403 202 403
+GET /v1/imports/:id                           own  401 403 403 403 403 403 403 403 200 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
+GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 403 200 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
 
 # The trail: compliance officers, nobody else.
-GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403
-GET /v1/audit/events/:seq                   other  401 403 403 403 403 403 200 403 403
-                                             none  401 403 403 403 403 403 404 403 403
+GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/events/:seq                   other  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
 `;
 
 export interface Row {

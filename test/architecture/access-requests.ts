@@ -1,11 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { createAdmin } from '../../src/cli/admin-create.js';
-import { STAFF_ROLES } from '../../src/platform/access/vocabulary.js';
+import { SignIns } from '../../src/modules/auth/sign-in/sign-ins.js';
+import type { Ctx } from '../../src/platform/access/context.js';
+import { SERVICE_ROLES, STAFF_ROLES } from '../../src/platform/access/vocabulary.js';
 import { bundleOf, entryOf, patientText } from '../harness/feed.js';
 import { newPatient, NOBODY } from '../harness/hospital.js';
 import { currentCode, freshName } from '../harness/people.js';
+import { GROUP, newUser, PATCH_OP, USER } from '../harness/scim.js';
 import { PEOPLE, type Person, type Relation } from './access-matrix.js';
-import { account, member, practitioner, session, type Account, type World } from './access-world.js';
+import { account, device, member, password, practitioner, session, type Account, type World } from './access-world.js';
+import { callback, exchange, identityOf, logout, ofProvider } from './access-sso.js';
+import { clientKey, invitedAccount, tokenRequest, withoutKeys } from './access-clients.js';
+import {
+  appCode,
+  challengeable,
+  challengeInSignIn,
+  newNumber,
+  numberCode,
+  passkey,
+  passkeySignIn,
+  registration,
+  storedNumber,
+} from './access-factors.js';
+import { accountReset, emailCode, newcomer, resetTokenOf, withLostPhone } from './access-recovery.js';
 
 /** What is sent for one cell of the table: always something that would succeed for whoever may do it. */
 export interface Sent {
@@ -14,11 +31,17 @@ export interface Sent {
   body?: object;
   /** A Bundle, in place of a JSON body. */
   bundle?: string;
+  /** A form, in place of a JSON body. */
+  form?: Record<string, string>;
+  query?: string;
+  headers?: Record<string, string>;
   ifMatch?: number;
   /** Whom a public route recognises, for the event. */
   recognised?: string;
   /** The session is over when it succeeds. */
   ends?: boolean;
+  /** Puts the world back after it, whatever was answered. */
+  after?: () => Promise<void>;
   /** Of whom a success must leave an event each (null: of no patient). Default: of everybody in the answer. */
   subjects?: () => (string | null)[] | Promise<(string | null)[]>;
 }
@@ -26,6 +49,54 @@ export interface Sent {
 type Ask = (world: World, person: Person, relation: Relation) => Sent | Promise<Sent>;
 
 const nobody = (): null[] => [null];
+
+/** A user of the directory: there, removed, or none of its own. */
+async function scimUser({ portal, people: { directory } }: World, relation: Relation): Promise<string> {
+  if (relation === 'none') return NOBODY;
+  if (relation === 'other') return account(portal, 'active');
+  const caller = await directory.signedIn(portal);
+  const { body } = await caller.post('/scim/v2/Users', newUser()).expect(201);
+  const { id } = body as { id: string };
+  if (relation === 'closed') await caller.delete(`/scim/v2/Users/${id}`).expect(204);
+  return id;
+}
+
+/** A group of the directory, or of another. */
+async function scimGroup({ portal, admin, people: { directory } }: World, relation: Relation): Promise<string> {
+  if (relation === 'none') return NOBODY;
+  const { rows } = await portal.owner.query<{ id: string }>(
+    `INSERT INTO users.scim_group (group_id, directory_id, display_name, name_key, roles, created_at, updated_at)
+     VALUES (gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), '{}', now(), now()) RETURNING group_id AS id`,
+    [relation === 'own' ? directory.id : admin.id],
+  );
+  return rows[0]!.id;
+}
+
+const ofScimUser =
+  (body?: () => object): Ask =>
+  async (world, _, relation) => ({ params: { id: await scimUser(world, relation) }, body: body?.() });
+const ofScimGroup =
+  (body?: () => object): Ask =>
+  async (world, _, relation) => ({ params: { id: await scimGroup(world, relation) }, body: body?.() });
+const newScimGroup = () => ({ schemas: [GROUP], displayName: randomUUID() });
+const renaming = () => ({
+  schemas: [PATCH_OP],
+  Operations: [{ op: 'replace', path: 'displayName', value: randomUUID() }],
+});
+
+/** A bearer secret of the directory. */
+async function scimToken({ portal, admin, people: { directory } }: World, relation: Relation): Promise<string> {
+  if (relation === 'none') return NOBODY;
+  const { rows } = await portal.owner.query<{ id: string }>(
+    `INSERT INTO auth.scim_token (scim_token_id, token_mac, account_id, name, created_at, created_by, expires_at, revoked_at, revoked_by)
+     SELECT gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), $1, 'T', $3, $2, $3::timestamptz + interval '1 day',
+            CASE WHEN $4 THEN $3::timestamptz END, CASE WHEN $4 THEN $2::uuid END RETURNING scim_token_id AS id`,
+    [directory.id, admin.id, portal.clock.now(), relation === 'closed'],
+  );
+  return rows[0]!.id;
+}
+const directoryOr = (world: World, person: Person, relation: Relation): string =>
+  relation === 'none' ? NOBODY : relation === 'own' ? ownId(world, person) : world.people.directory.id;
 
 const own = (world: World, person: Person): Account | null => (person === 'anonymous' ? null : world.people[person]);
 const ownId = (world: World, person: Person): string => own(world, person)?.id ?? NOBODY;
@@ -50,7 +121,7 @@ const reason = { reason: 'Because of the table.' };
 
 /** Sets up an authenticator app that is not confirmed yet; for those who have none. */
 async function beginTotp(world: World, person: Person): Promise<string | null> {
-  if (person === 'anonymous' || STAFF_ROLES.includes(person)) return null;
+  if (person === 'anonymous' || [...SERVICE_ROLES, ...STAFF_ROLES].includes(person)) return null;
   const { portal, people } = world;
   await portal.owner.query('DELETE FROM auth.totp WHERE account_id = $1', [people[person].id]);
   const caller = await people[person].signedIn(portal);
@@ -81,12 +152,53 @@ export const REQUESTS: Record<string, Ask> = {
   'POST /v1/auth/mfa/verify': async (world, person) => {
     const staff = staffFor(world, person);
     const { mfaToken } = await login(world, staff);
-    return { body: { mfaToken, method: 'recovery_code', code: staff.recoveryCodes.pop() }, recognised: staff.id };
+    return { body: { mfaToken, method: 'totp', code: await appCode(world, staff) }, recognised: staff.id };
   },
   'POST /v1/auth/refresh': async (world) => {
     const { refreshToken } = await login(world, world.people.patient);
     return { body: { refreshToken }, recognised: world.people.patient.id };
   },
+
+  'POST /v1/auth/password/forgot': () => ({ body: { usernameOrEmail: freshName('nobody') } }),
+  'POST /v1/auth/username/forgot': () => ({ body: { email: `${freshName('nobody')}@home.test` } }),
+  'POST /v1/auth/password/reset': async (world) => {
+    const id = await (await newcomer(world)).accountId();
+    const token = await resetTokenOf(world, id);
+    return { body: { token, newPassword: 'a password chosen anew' }, recognised: id };
+  },
+  'POST /v1/auth/password/reset/check': async (world) => {
+    const id = await (await newcomer(world)).accountId();
+    const token = await resetTokenOf(world, id);
+    return { body: { token }, recognised: id };
+  },
+  'POST /v1/auth/password/reset/challenge': async (world) => {
+    const { id } = await withLostPhone(world);
+    return { body: { token: await resetTokenOf(world, id), method: 'totp' }, recognised: id };
+  },
+  'POST /v1/auth/mfa/lost': async (world) => {
+    const { id, mfaToken } = await withLostPhone(world);
+    return { body: { mfaToken }, recognised: id };
+  },
+  'POST /v1/auth/mfa/lost/confirm': async (world) => {
+    const { id, mfaToken, code } = await withLostPhone(world);
+    return { body: { mfaToken, method: 'recovery_code', code }, recognised: id };
+  },
+
+  'GET /v1/auth/sso/:provider/start': (_, __, relation) => ofProvider(relation),
+  'GET /v1/auth/sso/:provider/callback': (world, _, relation) => callback(world, relation),
+  'POST /v1/auth/sso/exchange': (world) => exchange(world),
+  'POST /v1/auth/sso/:provider/backchannel-logout': (world, _, relation) => logout(world, relation),
+  'POST /v1/auth/sso/:provider/link': (_, __, relation) => ({ ...ofProvider(relation), body: {} }),
+  'DELETE /v1/auth/sso/identities/:id': async (world, person, relation) => {
+    if (relation === 'none') return { params: { id: NOBODY } };
+    const holder = relation === 'other' ? world.anna.id : ownId(world, person);
+    return { params: { id: await identityOf(world, holder) } };
+  },
+
+  'POST /v1/auth/token': async (world) => ({
+    body: await tokenRequest(world),
+    recognised: world.people.integration.id,
+  }),
 
   'POST /v1/auth/logout': () => ({ ends: true }),
   'POST /v1/auth/logout-all': () => ({ ends: true }),
@@ -99,6 +211,21 @@ export const REQUESTS: Record<string, Ask> = {
     const { password } = (own(world, person) ?? world.people.patient).credentials;
     return { body: { currentPassword: password, newPassword: password } };
   },
+  'POST /v1/auth/password/change-required': async ({ portal }) => {
+    const accountId = await account(portal, 'active');
+    await password(portal, accountId);
+    const db = { query: async (text: string, values: unknown[]) => (await portal.owner.query(text, values)).rows };
+    const ctx = { db, now: portal.clock.now() } as unknown as Ctx;
+    const proof = { amr: ['pwd'], isPhishingResistant: false };
+    const token = await portal.app.get(SignIns).begin(ctx, accountId, 'password-change', proof);
+    return { body: { token, newPassword: 'a quite new password' }, recognised: accountId };
+  },
+  'DELETE /v1/auth/devices/:id': async (world, person, relation) => {
+    if (relation === 'none') return { params: { id: NOBODY } };
+    const id = await device(world.portal, relation === 'other' ? world.anna.id : ownId(world, person));
+    if (relation === 'closed') await world.portal.owner.query('DELETE FROM auth.device WHERE device_id = $1', [id]);
+    return { params: { id } };
+  },
   'POST /v1/auth/mfa/totp': () => ({ body: {} }),
   'POST /v1/auth/mfa/totp/confirm': async (world, person) => ({
     body: { code: (await beginTotp(world, person)) ?? '123456' },
@@ -109,13 +236,57 @@ export const REQUESTS: Record<string, Ask> = {
     if (code) await caller!.post('/v1/auth/mfa/totp/confirm', { code }).expect(200);
     return {};
   },
-  'POST /v1/auth/step-up': (world, person) => ({
-    body: { method: 'recovery_code', code: own(world, person)?.recoveryCodes.pop() ?? '1234-5678-9ABC-DEFG' },
+  'POST /v1/auth/step-up': async (world, person) => {
+    const account = own(world, person);
+    return { body: { method: 'totp', code: account ? await appCode(world, account) : '123456' } };
+  },
+  'POST /v1/auth/step-up/challenge': challengeable,
+  'POST /v1/auth/mfa/challenge': challengeInSignIn,
+  'POST /v1/auth/mfa/sms': newNumber,
+  'POST /v1/auth/mfa/sms/confirm': numberCode,
+  'DELETE /v1/auth/mfa/sms': storedNumber,
+  'POST /v1/auth/passkeys/registration/options': () => ({ body: {} }),
+  'POST /v1/auth/passkeys/registration': registration,
+  'POST /v1/auth/passkeys/sign-in': passkeySignIn,
+  'GET /v1/auth/passkeys/:id': passkey,
+  'PATCH /v1/auth/passkeys/:id': async (world, person, relation) => ({
+    ...(await passkey(world, person, relation)),
+    body: { name: 'Renamed' },
+    ifMatch: 1,
   }),
+  'DELETE /v1/auth/passkeys/:id': passkey,
 
   'PATCH /v1/me': async (world, person) => ({
     body: { displayName: 'Renamed' },
     ifMatch: await versionOf(world, 'users.account', ownId(world, person)),
+  }),
+
+  'POST /v1/me/email': () => ({ body: { email: `${freshName('mailbox')}@home.test` } }),
+  'POST /v1/me/email/confirm': async (world, person) => ({ body: { code: await emailCode(world, person) } }),
+
+  'POST /v1/users/:id/mfa/reset': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+    body: reason,
+  }),
+  'POST /v1/users/:id/password/reset': async (world, person, relation) => {
+    const id = await decidedOn(world, person, relation);
+    if (relation === 'other')
+      await world.portal.owner.query(`INSERT INTO auth.credential VALUES ($1, 'none', now())`, [id]);
+    return { params: { id }, body: reason };
+  },
+  'POST /v1/users/:id/unlock': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+    body: reason,
+  }),
+  'POST /v1/users/:id/email': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+    body: { email: `${freshName('mailbox')}@home.test`, ...reason },
+  }),
+  'POST /v1/account-resets/:id/approve': async (world, person, relation) => ({
+    params: { id: await accountReset(world, person, relation) },
+  }),
+  'POST /v1/account-resets/:id/decline': async (world, person, relation) => ({
+    params: { id: await accountReset(world, person, relation) },
   }),
 
   'POST /v1/users': () => ({ body: { displayName: 'New', email: 'new@hospital.test', roles: ['staff'] } }),
@@ -135,12 +306,75 @@ export const REQUESTS: Record<string, Ask> = {
     params: { id: await decidedOn(world, person, relation), role: relation === 'own' ? 'admin' : 'staff' },
     body: reason,
   }),
+  'POST /v1/users/:id/sessions/end': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+    ends: relation === 'own',
+  }),
+  'POST /v1/users/:id/password/expire': async (world, person, relation) => {
+    const id = await decidedOn(world, person, relation);
+    if (relation === 'other') await password(world.portal, id);
+    return { params: { id }, body: reason };
+  },
+  'GET /v1/users/:id/roles': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+    subjects: nobody,
+  }),
+  'GET /v1/users/:id/role-changes': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+    subjects: nobody,
+  }),
+  'GET /v1/role-changes': () => ({ subjects: nobody }),
+  'POST /v1/users/:id/keys': async (world, person, relation) => {
+    const id = directoryOr(world, person, relation);
+    return { params: { id }, body: await withoutKeys(world, id) };
+  },
+  'GET /v1/users/:id/keys': (world, person, relation) => ({ params: { id: directoryOr(world, person, relation) } }),
+  'POST /v1/users/:id/keys/:keyId/revoke': async (world, person, relation) => ({
+    params: { id: directoryOr(world, person, relation), keyId: await clientKey(world, relation) },
+    body: reason,
+  }),
+  'POST /v1/users/:id/invitations': async (world, person, relation) => ({
+    params: {
+      id: relation === 'other' ? await invitedAccount(world.portal) : await decidedOn(world, person, relation),
+    },
+  }),
+  'GET /v1/users/:id/invitations': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+  }),
+  'DELETE /v1/users/:id/invitations': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+  }),
   'POST /v1/users/:id/disable': async (world, person, relation) => ({
     params: { id: await decidedOn(world, person, relation) },
     body: reason,
   }),
   'POST /v1/users/:id/enable': async (world, person, relation) => ({
     params: { id: await decidedOn(world, person, relation, 'disabled') },
+  }),
+
+  'GET /scim/v2/ResourceTypes/:id': (_, __, relation) => ({ params: { id: relation === 'none' ? 'Device' : 'User' } }),
+  'GET /scim/v2/Schemas/:id': (_, __, relation) => ({ params: { id: relation === 'none' ? 'urn:none' : USER } }),
+  'POST /scim/v2/Users': () => ({ body: newUser() }),
+  'POST /scim/v2/Users/.search': () => ({ body: { filter: 'active eq true' } }),
+  'GET /scim/v2/Users/:id': ofScimUser(),
+  'PUT /scim/v2/Users/:id': ofScimUser(newUser),
+  'PATCH /scim/v2/Users/:id': ofScimUser(renaming),
+  'DELETE /scim/v2/Users/:id': ofScimUser(),
+  'POST /scim/v2/Groups': () => ({ body: newScimGroup() }),
+  'POST /scim/v2/Groups/.search': () => ({ body: { filter: 'displayName pr' } }),
+  'GET /scim/v2/Groups/:id': ofScimGroup(),
+  'PUT /scim/v2/Groups/:id': ofScimGroup(newScimGroup),
+  'PATCH /scim/v2/Groups/:id': ofScimGroup(renaming),
+  'DELETE /scim/v2/Groups/:id': ofScimGroup(),
+  'POST /v1/users/:id/scim-tokens': (world, person, relation) => ({
+    params: { id: directoryOr(world, person, relation) },
+    body: { name: 'Of the table' },
+  }),
+  'GET /v1/users/:id/scim-tokens': (world, person, relation) => ({
+    params: { id: directoryOr(world, person, relation) },
+  }),
+  'POST /v1/users/:id/scim-tokens/:tokenId/revoke': async (world, person, relation) => ({
+    params: { id: directoryOr(world, person, relation), tokenId: await scimToken(world, relation) },
   }),
 
   'POST /v1/practitioners': () => ({ body: { family: 'New', given: ['N'], specialty: 'Any' } }),
@@ -162,6 +396,14 @@ export const REQUESTS: Record<string, Ask> = {
   'POST /v1/patients/:id/invitations': ({ charts }, _, relation) => ({
     params: { id: charts[relation]! },
     body: {},
+    subjects: () => [charts[relation]!],
+  }),
+  'GET /v1/patients/:id/invitations': ({ charts }, _, relation) => ({
+    params: { id: charts[relation]! },
+    subjects: () => [charts[relation]!],
+  }),
+  'DELETE /v1/patients/:id/invitations': ({ charts }, _, relation) => ({
+    params: { id: charts[relation]! },
     subjects: () => [charts[relation]!],
   }),
   'GET /v1/patients/:id/care-team': chart,

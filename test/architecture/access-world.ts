@@ -1,10 +1,13 @@
 import { v7 as uuidv7 } from 'uuid';
+import { PasswordHasher } from '../../src/platform/crypto/index.js';
 import type { Role } from '../../src/platform/access/vocabulary.js';
 import { bundleOf, entryOf, importBundle, patientText, weightText, type ImportResult } from '../harness/feed.js';
 import { known, NOBODY, openHospital, registered, SOURCE, type Hospital } from '../harness/hospital.js';
-import { makeFeed, makePatient, signInAs, type Caller, type Credentials } from '../harness/people.js';
+import { makeDirectory, makeFeed, makePatient, signInAs, type Caller, type Credentials } from '../harness/people.js';
 import type { Portal } from '../harness/portal.js';
+import type { FakeProvider } from '../harness/identity-providers.js';
 import type { Person, Relation } from './access-matrix.js';
+import { openProvider } from './access-sso.js';
 
 /** One of the columns: signs in again by itself where a request has ended the session, or where it grew old. */
 export class Account {
@@ -37,6 +40,8 @@ export class Account {
 export const CHARTS = ['own', 'team', 'ended', 'future', 'other'] as const satisfies Relation[];
 
 export interface World extends Hospital {
+  /** An identity provider that vouches for everybody. */
+  provider: FakeProvider;
   people: Record<Role, Account>;
   /** Ids by relation. */
   charts: Record<string, string>;
@@ -83,6 +88,26 @@ export async function account(portal: Portal, status: 'active' | 'disabled'): Pr
   await portal.owner.query(
     `INSERT INTO users.account_role (account_role_id, account_id, role, reason, granted_at) VALUES ($1, $2, 'staff', 'test', now())`,
     [uuidv7(), id],
+  );
+  return id;
+}
+
+/** Gives an account a password that nobody knows. */
+export async function password(portal: Portal, accountId: string): Promise<void> {
+  await portal.owner.query('INSERT INTO auth.credential (account_id, password_hash, changed_at) VALUES ($1, $2, $3)', [
+    accountId,
+    await portal.app.get(PasswordHasher).hash(uuidv7()),
+    portal.clock.now(),
+  ]);
+}
+
+/** A device that an account has had remembered. */
+export async function device(portal: Portal, accountId: string): Promise<string> {
+  const id = uuidv7();
+  await portal.owner.query(
+    `INSERT INTO auth.device (device_id, account_id, token_mac, name, created_at, last_used_at, expires_at)
+     VALUES ($1, $2, sha256($1::text::bytea), 'Test', $3, $3, $3::timestamptz + interval '1 day')`,
+    [id, accountId, portal.clock.now()],
   );
   return id;
 }
@@ -138,7 +163,8 @@ async function fillCharts(
 }
 
 export async function openWorld(): Promise<World> {
-  const hospital = await openHospital();
+  const { provider, env } = await openProvider();
+  const hospital = await openHospital(env);
   const { portal, anna, bela, clinician, admin } = hospital;
   const chart = async () => (await registered(hospital, { email: 'home@home.test' })).id;
   const charts: Record<string, string> = { own: bela.patientId, team: anna.patientId, none: NOBODY };
@@ -153,6 +179,7 @@ export async function openWorld(): Promise<World> {
   const of = (caller: Caller & { id: string }) => new Account(caller.id, caller);
   return {
     ...hospital,
+    provider,
     people: {
       patient: of(bela),
       proxy: await makeProxy(hospital),
@@ -162,6 +189,7 @@ export async function openWorld(): Promise<World> {
       compliance_officer: of(hospital.complianceOfficer),
       admin: of(admin),
       integration: of(hospital.feed),
+      directory: of(await makeDirectory(portal, admin)),
     },
     charts,
     records: { ...records, none: NOBODY },

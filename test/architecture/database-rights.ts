@@ -14,11 +14,18 @@ portal_app
 
   # People: disabled and revoked, never deleted. Whose chart it is, link_chart alone decides.
   users.account                 SELECT INSERT UPDATE
-  users.account_role            SELECT INSERT UPDATE
+  users.account_role            SELECT INSERT UPDATE(revoke_reason revoked_at revoked_by revoked_from revoked_via)
+  # History is written by a trigger; duties that exclude each other are the owner's to say.
+  users.role_change             SELECT
+  users.role_apart              SELECT
+  users.note_role_periods()     EXECUTE
   users.feed                    SELECT INSERT
   users.patient                 SELECT INSERT UPDATE(birth_date email family given sex updated_at version)
   users.practitioner            SELECT INSERT UPDATE
   users.care_team_member        SELECT INSERT UPDATE(ends_at)
+  users.directory_account       SELECT INSERT UPDATE(external_id family_name former_username given_name is_active removed_at title)
+  users.scim_group              SELECT INSERT DELETE UPDATE(display_name external_id name_key roles updated_at version)
+  users.scim_group_member       SELECT INSERT DELETE
   users.own_chart               SELECT
   users.own_practice            SELECT
   users.care_now                SELECT
@@ -32,11 +39,34 @@ portal_app
   auth.credential               SELECT INSERT UPDATE
   auth.session                  SELECT INSERT UPDATE
   auth.invitation               SELECT INSERT UPDATE
+  auth.scim_token               SELECT INSERT UPDATE(last_used_at revoked_at revoked_by)
   auth.totp                     SELECT INSERT UPDATE DELETE
   auth.recovery_code            SELECT INSERT UPDATE DELETE
+  auth.verified_address         SELECT INSERT UPDATE DELETE
+  auth.address_check            SELECT INSERT UPDATE DELETE
+  auth.password_reset           SELECT INSERT UPDATE DELETE
+  auth.lost_factor              SELECT INSERT UPDATE DELETE
+  auth.factor_reset             SELECT INSERT UPDATE
+  auth.account_reset            SELECT INSERT UPDATE(decided_at decided_by status)
+  auth.factor_holder            SELECT INSERT UPDATE
+  auth.passkey                  SELECT INSERT UPDATE DELETE
+  auth.sms_number               SELECT INSERT UPDATE DELETE
+  auth.challenge                SELECT INSERT UPDATE DELETE
+  auth.quota                    SELECT INSERT UPDATE DELETE
+  auth.security_event           SELECT INSERT DELETE
   auth.refresh_token            SELECT INSERT UPDATE DELETE
   auth.sign_in                  SELECT INSERT UPDATE DELETE
+
+  # Single sign-on: which session came from where is kept as long as the session.
+  auth.federated_identity       SELECT INSERT DELETE UPDATE(replaces_password)
+  auth.sso_flow                 SELECT INSERT UPDATE DELETE
+  auth.sso_code                 SELECT INSERT UPDATE DELETE
+  auth.sso_session              SELECT INSERT
+  auth.sso_logout               SELECT INSERT DELETE
   auth.attempt                  SELECT INSERT UPDATE DELETE
+  auth.client_key               SELECT INSERT UPDATE(revoke_reason revoked_at revoked_by)
+  auth.client_assertion         SELECT INSERT DELETE
+  auth.device                   SELECT INSERT UPDATE DELETE
 
   # Charts: nothing is deleted, old versions stay as they were.
   records.record                SELECT INSERT UPDATE

@@ -1,9 +1,16 @@
 import { expect } from '@jest/globals';
 
-/** What every answer carries, written from the requirements; only the documentation's pages have a policy of their own. */
-export function expectSecurityHeaders({ headers }: { headers: Record<string, string> }, isPage = false): void {
+/**
+ * What every answer carries, written from the requirements; only the documentation's pages have a policy of their own, and
+ * only public keys may be kept by caches.
+ */
+export function expectSecurityHeaders(
+  { headers }: { headers: Record<string, string> },
+  isPage = false,
+  isForCaches = false,
+): void {
   expect(headers).toMatchObject({
-    'cache-control': 'no-store',
+    'cache-control': isForCaches ? 'public, max-age=300' : 'no-store',
     'cross-origin-resource-policy': 'same-origin',
     'referrer-policy': 'no-referrer',
     'strict-transport-security': expect.stringMatching(/^max-age=\d{8}/),

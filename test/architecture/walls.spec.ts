@@ -6,6 +6,7 @@ import { auditPolicy } from '../../src/modules/audit/index.js';
 import { authPolicy } from '../../src/modules/auth/index.js';
 import { recordsPolicy } from '../../src/modules/records/index.js';
 import { People, usersPolicy } from '../../src/modules/users/index.js';
+import { ROLES_APART } from '../../src/modules/users/role.rules.js';
 import { AbilityFactory } from '../../src/platform/access/ability-factory.js';
 import type { SignedIn } from '../../src/platform/access/context.js';
 import { ROLES, type Role } from '../../src/platform/access/vocabulary.js';
@@ -18,8 +19,16 @@ const HOUR = 3_600_000;
 const SOURCES = ['https://ehr.test/a', 'https://ehr.test/b'];
 
 interface World {
-  /** Roles that are held, and that were held and taken away. A feed's account has no other role, as the API sees to. */
-  accounts: { id: string; roles: Role[]; revoked: Role[]; source: string | null; status: string }[];
+  /** Roles that are held, that were taken away, whose period is over, and whose period is to come. A feed's account has no other role, as the API sees to. */
+  accounts: {
+    id: string;
+    roles: Role[];
+    revoked: Role[];
+    over: Role[];
+    coming: Role[];
+    source: string | null;
+    status: string;
+  }[];
   patients: { id: string; account: string | null }[];
   practitioners: { id: string; account: string | null }[];
   /** Hours from now; null: open. */
@@ -27,7 +36,9 @@ interface World {
   records: { id: string; patient: string | null; source: string }[];
 }
 
-const PERSONAL = ROLES.filter((role) => role !== 'integration');
+const PERSONAL = ROLES.filter((role) => role !== 'integration' && role !== 'directory');
+const isApart = (a: Role, b: Role) =>
+  ROLES_APART.some(([one, other]) => (one === a && other === b) || (one === b && other === a));
 const index = fc.nat({ max: 7 });
 const maybe = fc.option(index, { freq: 4 });
 
@@ -39,6 +50,8 @@ const worlds: fc.Arbitrary<World> = fc
         isFeed: fc.nat({ max: 4 }).map((n) => n === 0),
         roles: fc.subarray(PERSONAL, { maxLength: 3 }),
         revoked: fc.subarray([...ROLES], { maxLength: 2 }),
+        over: fc.subarray(PERSONAL, { maxLength: 2 }),
+        coming: fc.subarray(PERSONAL, { maxLength: 2 }),
         status: fc.constantFrom('active', 'active', 'invited', 'disabled'),
       }),
       { minLength: 1, maxLength: 5 },
@@ -60,11 +73,22 @@ const worlds: fc.Arbitrary<World> = fc
     const at = <T>(list: readonly T[], n: number | null): T | null =>
       n === null ? null : (list[n % list.length] ?? null);
     let feeds = 0;
-    const accounts = drawn.accounts.map(({ isFeed, roles, revoked, status }) => {
+    const accounts = drawn.accounts.map(({ isFeed, roles, revoked, status, ...drawnPeriods }) => {
       const source = isFeed ? (SOURCES[feeds++] ?? null) : null;
       const held: Role[] = source ? ['integration'] : roles;
-      const gone = revoked.filter((role) => !source === (role !== 'integration'));
-      return { id: uuidv7(), roles: held.filter((role) => !gone.includes(role)), revoked: gone, source, status };
+      const gone = revoked.filter((role) => role !== 'directory' && !source === (role !== 'integration'));
+      const taken: Role[] = [];
+      // Each role once, and none beside one that excludes it: the database would refuse them.
+      const compatible = (wanted: Role[]) =>
+        wanted.filter((role) => {
+          const fits = !taken.includes(role) && !gone.includes(role) && !taken.some((other) => isApart(role, other));
+          if (fits) taken.push(role);
+          return fits;
+        });
+      const [now, over, coming] = [held, source ? [] : drawnPeriods.over, source ? [] : drawnPeriods.coming].map(
+        compatible,
+      ) as [Role[], Role[], Role[]];
+      return { id: uuidv7(), roles: now, revoked: gone, over, coming, source, status };
     });
     const patients = drawn.patients.map((n) => ({ id: uuidv7(), account: at(accounts, n)?.id ?? null }));
     const practitioners = drawn.practitioners.map((n) => ({ id: uuidv7(), account: accounts[n]?.id ?? null }));
@@ -115,12 +139,26 @@ async function build(world: World, now: Date): Promise<void> {
   );
   await insert(
     'users.account_role',
-    world.accounts.flatMap(({ id: account_id, roles, revoked }) =>
-      [...roles, ...revoked].map((role, n) => ({
-        ...{ account_role_id: uuidv7(), account_id, role, reason: 'test', granted_at: now },
-        revoked_at: n < roles.length ? null : now,
-      })),
-    ),
+    world.accounts.flatMap(({ id: account_id, roles, revoked, over, coming }) => {
+      const given = (role: Role, more: object) => ({
+        ...{
+          account_role_id: uuidv7(),
+          account_id,
+          role,
+          reason: 'test',
+          granted_at: hours(-100),
+          granted_via: 'operator',
+        },
+        ...more,
+      });
+      return [
+        // Some without a period, some in the middle of theirs.
+        ...roles.map((role, n) => given(role, n % 2 ? { starts_at: hours(-24), ends_at: hours(24) } : {})),
+        ...revoked.map((role) => given(role, { revoked_at: now })),
+        ...over.map((role) => given(role, { starts_at: hours(-48), ends_at: hours(-1) })),
+        ...coming.map((role) => given(role, { starts_at: hours(1), ends_at: null })),
+      ];
+    }),
   );
   const feeds = world.accounts.filter(({ source }) => source !== null);
   await insert(

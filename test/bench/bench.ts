@@ -18,19 +18,25 @@ import { migrate } from '../../src/platform/database/migrate.js';
 import { ownerDataSource } from '../../src/data-source.js';
 import { urlsOf } from '../harness/database.js';
 import { startPortal } from '../harness/portal.js';
-import { makeAdmin, makeFeed, openAccount } from '../harness/people.js';
+import { makeAdmin, makeFeed, makePatient, openAccount } from '../harness/people.js';
+import { signInThroughput, timing, type Bench, type Person } from './signin.js';
+import { median } from './statistics.js';
 
 const { values: args } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     connections: { type: 'string', default: '32' },
+    pairs: { type: 'string', default: '400' },
+    cost: { type: 'string', default: '12' },
     only: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
 if (args.help) {
-  console.log('npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--only record|page]');
+  console.log(
+    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--only record|page|timing|signin]',
+  );
   process.exit(0);
 }
 const ROUNDS = Number(args.rounds);
@@ -40,8 +46,6 @@ const CONNECTIONS = Number(args.connections);
 /** The flags of `npm start`. */
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { start: string } };
 const SERVER_FLAGS = scripts.start.split(' ').filter((word) => word.startsWith('--'));
-
-const median = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 const freePort = (): Promise<number> =>
   new Promise((done) => {
@@ -181,6 +185,10 @@ for (let path = `/v1/patients/${patientId}/records?limit=200`; path;) {
 await owner.query('GRANT USAGE ON SCHEMA bench TO PUBLIC; GRANT SELECT ON bench.record TO PUBLIC');
 await owner.query('VACUUM FULL ANALYZE bench.record');
 const token = patient.tokens.accessToken;
+const isWanted = (name: string): boolean => args.only === '' || args.only === name;
+const people: Person[] = [];
+if (isWanted('timing') || isWanted('signin'))
+  while (people.length < 12) people.push((await makePatient(seed, admin)).credentials);
 await seed.close();
 
 const env = {
@@ -214,7 +222,7 @@ const targets = {
 } as const;
 const results: Record<string, Awaited<ReturnType<typeof turns>>> = {};
 for (const [name, [floorTarget, portalTarget]] of Object.entries(targets)) {
-  if (args.only && args.only !== name) continue;
+  if (!isWanted(name)) continue;
   results[name] = await turns({ pid: floor.pid!, url: floorTarget }, { pid: portal.pid!, url: portalTarget, headers });
 }
 const { rows: ledger } = await owner.query<{ events: string }>(
@@ -237,10 +245,45 @@ const report = {
   auditEvents: Number(ledger[0]!.events),
 };
 console.table(results);
-console.log(JSON.stringify(report));
 portal.kill('SIGTERM');
 floor.kill('SIGTERM');
 await new Promise((done) => portal.once('exit', done));
+
+const bench: Bench = {
+  owner,
+  people,
+  reading: { path: `/v1/records/${recordId}`, headers },
+  start: async (settings) => {
+    const port = await freePort();
+    const child = fork('dist/src/main.js', {
+      env: { ...env, DATA_DIR: folder, ...settings, PORT: String(port) },
+      execArgv: SERVER_FLAGS,
+    });
+    const url = `http://127.0.0.1:${port}`;
+    await started(child, `${url}/health/live`);
+    const ended = new Promise<void>((done) => child.once('exit', () => done()));
+    return { url, stop: () => (child.kill('SIGTERM'), ended) };
+  },
+};
+const identity: { signIn?: object; timing?: Record<string, object> } = {};
+const [PAIRS, COST] = [Number(args.pairs), Number(args.cost)];
+if (isWanted('signin')) {
+  console.error(`Sign-ins at cost ${COST} …`);
+  identity.signIn = await signInThroughput(bench, COST, SECONDS * 2);
+  console.table({ 'sign-in': identity.signIn });
+}
+if (isWanted('timing')) {
+  for (const [cost, pairs] of [
+    [4, PAIRS],
+    [COST, Math.ceil(PAIRS / 10)],
+  ] as const) {
+    console.error(`${pairs} pairs at cost ${cost} …`);
+    const times = await timing(bench, cost, pairs);
+    identity.timing = { ...identity.timing, [`cost ${cost}`]: times };
+    console.table(times);
+  }
+}
+console.log(JSON.stringify({ ...report, ...identity }));
 await owner.end();
 await postgres.stop();
 process.exit(0);

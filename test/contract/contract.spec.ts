@@ -59,11 +59,9 @@ function errorsInCode(): ErrorEntry[] {
     status: 503,
     detail: 'The portal cannot do this right now. Try again shortly.',
   });
-  found.set('auth.sign-in-required', {
-    code: 'auth.sign-in-required',
-    status: 401,
-    detail: 'Sign in, or refresh the access token, and try again.',
-  });
+  // Said by the door, which is told the code.
+  for (const code of ['auth.sign-in-required', 'auth.token-expired', 'auth.token-invalid'])
+    found.set(code, { code, status: 401, detail: 'Sign in, or refresh the access token, and try again.' });
   return [...found.values()].sort((a, b) => (a.code < b.code ? -1 : 1));
 }
 
@@ -108,6 +106,8 @@ describe('the contract files say what the code does', () => {
       ]);
     }
     codes.set('Request.refuse', ['Refused before a route was found: unknown address, malformed HTTP, wrong Host']);
+    codes.set('Request.preflight', ['A browser asked whether pages of another origin may call (CORS_ORIGINS)']);
+    codes.set('Account.role-period', ['A role has begun or ended by its period: the code of the event says which']);
     codes.set('Session.end', [
       'Automatic logout, or a session ended by a rule: the reason is in the code of the event',
     ]);

@@ -137,7 +137,7 @@ describe('staff', () => {
     const activationCode = await mailedCode(portal, email);
     await refused({ activationCode, password: 'seven77' }, 422, 'auth.password-too-short');
     await refused({ activationCode, password: username }, 422, 'auth.password-is-username');
-    await activate({ activationCode, password: 'eight888' }).expect(204);
+    await activate({ activationCode, password: 'e8 words' }).expect(204);
   });
 
   it('cannot activate an account that was disabled before', async () => {
@@ -151,17 +151,5 @@ describe('staff', () => {
     const answer = await activate({ activationCode, password: PASSWORD });
     expect(answer.status).toBeGreaterThanOrEqual(400);
     await portal.http.post('/v1/auth/login').send({ username, password: PASSWORD }).expect(401);
-  });
-
-  it('a feed needs fifteen characters: nothing stands beside its password', async () => {
-    const username = freshName('feed');
-    const email = `${username}@hospital.test`;
-    const account = { username, email, displayName: 'Feed', roles: ['integration'], source: 'urn:feed:activation' };
-    await admin.post('/v1/users', account).expect(201);
-    const activationCode = await mailedCode(portal, email);
-    await refused({ activationCode, password: 'eight888' }, 422, 'auth.password-too-short');
-    await activate({ activationCode, password: PASSWORD }).expect(204);
-    const feed = await signInAs(portal, { username, password: PASSWORD });
-    expect(feed.tokens.session).toMatchObject({ acr: 'aal1', idleSeconds: 8 * 3600 });
   });
 });

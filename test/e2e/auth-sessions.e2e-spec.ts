@@ -3,16 +3,7 @@ import { SessionSweeper } from '../../src/modules/auth/sessions/session-sweeper.
 import { KeyRing, newKeyFile } from '../../src/platform/crypto/index.js';
 import { SystemPool } from '../../src/platform/database/system-pool.js';
 import { checkLedger } from '../harness/ledger.js';
-import {
-  Caller,
-  makeAdmin,
-  makeClinician,
-  makeFeed,
-  makePatient,
-  makeStaff,
-  signInAs,
-  type Tokens,
-} from '../harness/people.js';
+import { Caller, makeAdmin, makeClinician, makePatient, makeStaff, signInAs, type Tokens } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 let portal: Portal;
@@ -97,7 +88,6 @@ describe('automatic logout', () => {
   it.each([
     ['patients', 12 * 60, () => makePatient(portal, admin)],
     ['staff', 8 * 60, () => makeStaff(portal, admin, 'staff')],
-    ['a feed', 8 * 60, () => makeFeed(portal, admin, 'urn:feed:absolute')],
   ] as const)('ends the session of %s after %d minutes, however active', async (_, minutes, make) => {
     let caller: Caller = await make();
     const { expiresAt, authTime } = caller.tokens.session;

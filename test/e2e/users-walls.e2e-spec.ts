@@ -199,7 +199,8 @@ describe('the second wall, with no application in front of it', () => {
     await as(clinician.id);
     await expect(join()).rejects.toThrow('row-level security');
     await portal.owner.query(
-      "INSERT INTO users.account_role VALUES (gen_random_uuid(), $1, 'staff', 'test', now(), NULL)",
+      `INSERT INTO users.account_role (account_role_id, account_id, role, reason, granted_at)
+       VALUES (gen_random_uuid(), $1, 'staff', 'test', now())`,
       [clinician.id],
     );
     await expect(join()).rejects.toThrow('row-level security');

@@ -39,8 +39,8 @@ export interface Hospital {
 export const SOURCE = 'https://ehr.example/main';
 
 /** A portal with somebody of every role. */
-export async function openHospital(): Promise<Hospital> {
-  const portal = await startPortal();
+export async function openHospital(env: Record<string, string> = {}): Promise<Hospital> {
+  const portal = await startPortal({ env });
   const admin = await known(makeAdmin(portal));
   const staff = await known(makeStaff(portal, admin, 'staff'));
   const recordsOfficer = await known(makeStaff(portal, admin, 'records_officer'));

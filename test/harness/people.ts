@@ -1,13 +1,25 @@
+import { decodeJwt } from 'jose';
 import { generate } from 'otplib';
 import type supertest from 'supertest';
 import { createAdmin } from '../../src/cli/admin-create.js';
 import type { Role } from '../../src/platform/access/vocabulary.js';
+import { assertionOf, JWT_BEARER, newMachineKey, type MachineKey } from './assertions.js';
 import type { MovableClock, Portal } from './portal.js';
 
 export interface Credentials {
   username: string;
   password: string;
   totpSecret?: string;
+}
+
+/** A service account has a key, and neither name nor password. */
+interface MachineLogin extends Credentials {
+  machine: MachineCredentials;
+}
+
+export interface MachineCredentials {
+  clientId: string;
+  key: MachineKey;
 }
 
 export interface Tokens {
@@ -83,6 +95,7 @@ export async function mailedCode(portal: Portal, email: string): Promise<string>
 
 /** Signs in for real, with the second factor where there is one. */
 export async function signInAs(portal: Portal, credentials: Credentials): Promise<Caller> {
+  if ('machine' in credentials) return machineSignIn(portal, (credentials as MachineLogin).machine);
   const { username, password, totpSecret } = credentials;
   const first = await portal.http.post('/v1/auth/login').send({ username, password }).expect(200);
   if (first.body.status === 'authenticated') return new Caller(portal, first.body as Tokens, credentials);
@@ -146,7 +159,7 @@ async function invite(portal: Portal, admin: Caller, username: string, account: 
 export async function makeStaff(
   portal: Portal,
   admin: Caller,
-  role: Exclude<Role, 'patient' | 'proxy' | 'clinician' | 'integration'>,
+  role: Exclude<Role, 'patient' | 'proxy' | 'clinician' | 'integration' | 'directory'>,
 ): Promise<Caller> {
   const username = freshName(role);
   const code = await invite(portal, admin, username, { displayName: `Sam ${role}`, roles: [role] });
@@ -233,10 +246,91 @@ export async function openAccount(
   return patient;
 }
 
-/** The hospital's record system, which speaks for `source`. */
-export async function makeFeed(portal: Portal, admin: Caller, source: string): Promise<Caller> {
-  const username = freshName('feed');
-  const code = await invite(portal, admin, username, { displayName: 'Record system', roles: ['integration'], source });
-  await activate(portal, code, { password: passwordOf(username) });
-  return signInAs(portal, { username, password: passwordOf(username) });
+/** A service account: its requests carry a token that it asks for anew, by an assertion of its key, when the one before is about to end. */
+export class Machine extends Caller {
+  constructor(
+    portal: Portal,
+    tokens: Tokens,
+    override readonly credentials: MachineLogin,
+  ) {
+    super(portal, tokens, credentials);
+  }
+
+  override send(method: Method, path: string): supertest.Test {
+    const request = super.send(method, path);
+    const end = request.end.bind(request);
+    request.end = (done) => {
+      void this.renew().then(() => end.call(request.set('Authorization', `Bearer ${this.tokens.accessToken}`), done));
+      return request;
+    };
+    return request;
+  }
+
+  override accountId(): Promise<string> {
+    return Promise.resolve(this.credentials.machine.clientId);
+  }
+
+  /** A machine that gets no new token goes on with its old one, and is told so. */
+  private async renew(): Promise<void> {
+    const leftMs = Date.parse(this.tokens.session.expiresAt) - this.portal.clock.now().getTime();
+    if (leftMs > 30_000) return;
+    const answer = await askForToken(this.portal, this.credentials.machine);
+    if (answer.status === 200) Object.assign(this.tokens, tokensIn(answer));
+  }
 }
+
+/** What POST /v1/auth/token answers to an assertion of this machine. */
+export async function askForToken(
+  portal: Portal,
+  machine: MachineCredentials,
+  claims: Record<string, unknown> = {},
+): Promise<supertest.Response> {
+  const who = { ...machine, audience: portal.config.http.publicUrl, now: portal.clock.now() };
+  return portal.http
+    .post('/v1/auth/token')
+    .type('form')
+    .send({
+      grant_type: 'client_credentials',
+      client_assertion_type: JWT_BEARER,
+      client_assertion: await assertionOf(who, claims),
+    });
+}
+
+function tokensIn({ body }: supertest.Response): Tokens {
+  const { access_token: accessToken } = body as { access_token: string };
+  const { sid, iat, exp } = decodeJwt<{ sid: string }>(accessToken);
+  const at = (seconds: number | undefined) => new Date(seconds! * 1000).toISOString();
+  const session = {
+    id: sid,
+    acr: 'aal1',
+    amr: ['swk'],
+    authTime: at(iat),
+    expiresAt: at(exp),
+    idleSeconds: exp! - iat!,
+  };
+  return { accessToken, refreshToken: '', session };
+}
+
+async function machineSignIn(portal: Portal, machine: MachineCredentials): Promise<Machine> {
+  const answer = await askForToken(portal, machine);
+  if (answer.status !== 200) throw new Error(`a machine got no token: ${answer.text}`);
+  return new Machine(portal, tokensIn(answer), { username: '', password: '', machine });
+}
+
+/** A service account with a registered key. */
+export async function makeMachine(portal: Portal, admin: Caller, account: object): Promise<Machine & { id: string }> {
+  const email = `${freshName('machine')}@hospital.test`;
+  const { body } = await admin.post('/v1/users', { displayName: 'Machine', email, ...account }).expect(201);
+  const { id: clientId } = body as { id: string };
+  const key = await newMachineKey();
+  await admin.post(`/v1/users/${clientId}/keys`, { jwk: key.publicJwk }).expect(201);
+  return Object.assign(await machineSignIn(portal, { clientId, key }), { id: clientId });
+}
+
+/** The hospital's record system, which speaks for `source`. */
+export const makeFeed = (portal: Portal, admin: Caller, source: string): Promise<Machine & { id: string }> =>
+  makeMachine(portal, admin, { displayName: 'Record system', roles: ['integration'], source });
+
+/** The hospital's directory, which keeps people over SCIM. */
+export const makeDirectory = (portal: Portal, admin: Caller): Promise<Machine & { id: string }> =>
+  makeMachine(portal, admin, { displayName: 'Directory', roles: ['directory'] });

@@ -6,7 +6,7 @@ import supertest from 'supertest';
 import { createApp } from '../../src/app.js';
 import { Clock } from '../../src/platform/clock.js';
 import { loadConfig, type Config } from '../../src/platform/config/config.js';
-import { Delivery, type Mail } from '../../src/platform/delivery/delivery.js';
+import { Delivery, type Mail, type Sms } from '../../src/platform/delivery/delivery.js';
 import { Logger } from '../../src/platform/logging/logger.js';
 import { Outbox } from '../../src/platform/outbox/outbox.js';
 import { cloneDatabase, testServer } from './database.js';
@@ -26,9 +26,15 @@ export class MovableClock extends Clock {
 
 class CapturedDelivery extends Delivery {
   readonly mails: Mail[] = [];
+  readonly texts: Sms[] = [];
 
   mail(mail: Mail): Promise<void> {
     this.mails.push(mail);
+    return Promise.resolve();
+  }
+
+  sms(sms: Sms): Promise<void> {
+    this.texts.push(sms);
     return Promise.resolve();
   }
 }
@@ -53,6 +59,8 @@ export interface Portal {
   clock: MovableClock;
   /** Notices that were handed over; `await portal.delivered()` first. */
   mails: Mail[];
+  /** Text messages, likewise. */
+  texts: Sms[];
   delivered(): Promise<void>;
   log: LogLine[];
   /** The database as its superuser, for looking and for attacking. */
@@ -102,6 +110,7 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
     http: supertest(url),
     clock,
     mails: delivery.mails,
+    texts: delivery.texts,
     log: log.lines,
     owner: await connectOwner(),
     reconnect: async () => {

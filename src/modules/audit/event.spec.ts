@@ -3,6 +3,7 @@ import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import type { Touch, Trail } from '../../platform/access/trail.js';
 import { commit, NetCommitments } from './commitment.js';
+import { Cookies } from '../../platform/http/cookies.js';
 import { eventsOf, systemEvent } from './event.js';
 
 const trail = (change: Partial<Trail> = {}): Trail => ({
@@ -12,6 +13,8 @@ const trail = (change: Partial<Trail> = {}): Trail => ({
   peer: '198.51.100.7',
   method: 'GET',
   userAgent: 'curl',
+  cookies: new Cookies(undefined),
+  carrier: null,
   route: '/v1/records/:id',
   params: { id: '0199f1c2-7d5e-7b61-9c0d-3a3f2d5b8e12' },
   endpoint: { action: 'read', subject: 'Record', summary: '', response: null },
@@ -21,6 +24,7 @@ const trail = (change: Partial<Trail> = {}): Trail => ({
   credentialProblem: null,
   ctx: null,
   touches: [],
+  answerHeaders: {},
   code: null,
   settled: false,
   ...change,

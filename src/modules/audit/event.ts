@@ -42,17 +42,29 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   login: 'E',
   logout: 'E',
   'logout-all': 'E',
+  'logout-others': 'E',
   refresh: 'E',
+  expire: 'U',
   challenge: 'E',
   verify: 'E',
   confirm: 'U',
   'step-up': 'E',
+  forgot: 'E',
+  reset: 'U',
+  'report-lost': 'E',
+  unlock: 'U',
+  'reset-factors': 'U',
+  'reset-password': 'U',
+  'change-email': 'U',
+  approve: 'U',
+  decline: 'U',
 };
 
 /** Purpose of use (HL7 v3 ActReason) that a role implies; a more particular one is said by the handler (break-glass). */
 const PURPOSE: readonly [Role, string][] = [
   ['clinician', 'TREAT'],
   ['integration', 'TREAT'],
+  ['directory', 'HSYSADMIN'],
   ['compliance_officer', 'HCOMPL'],
   ['admin', 'HSYSADMIN'],
   ['records_officer', 'HOPERAT'],
@@ -61,8 +73,11 @@ const PURPOSE: readonly [Role, string][] = [
   ['patient', 'PATRQT'],
 ];
 
-/** FHIR AuditEvent.outcome: 0 success, 4 refused, 8 failed here. */
-const outcomeOf = (status: number): 0 | 4 | 8 => (status < 400 ? 0 : status < 500 ? 4 : 8);
+/** FHIR AuditEvent.outcome: 0 success, 4 refused, 8 failed here. A browser that is sent elsewhere with an error was refused. */
+function outcomeOf({ status, code }: Outcome): 0 | 4 | 8 {
+  if (status >= 500) return 8;
+  return status >= 400 || (status >= 300 && code !== null) ? 4 : 0;
+}
 
 const purposeOf = (trail: Trail): string | undefined => PURPOSE.find(([role]) => trail.actor?.roles.has(role))?.[1];
 
@@ -101,11 +116,15 @@ function categoriesOf(touches: readonly Touch[]): string[] | undefined {
  * `netDigest` commits to address and user agent; their values lie in an erasable table. Shapes: README of this module.
  */
 export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDigest: string): AuditRow[] {
-  const action = trail.endpoint ? eventCode(trail.endpoint) : 'Request.refuse';
+  const action = trail.endpoint
+    ? eventCode(trail.endpoint)
+    : outcome.status < 400
+      ? 'Request.preflight'
+      : 'Request.refuse';
   const actorId = trail.actor?.id ?? trail.accountId;
   const sessionId = trail.actor?.sessionId ?? trail.sessionId;
   const purpose = purposeOf(trail);
-  const succeeded = outcome.status < 400;
+  const succeeded = outcomeOf(outcome) === 0;
   const text = {
     actor: actorId === null ? {} : { id: actorId, roles: trail.actor ? [...trail.actor.roles].sort() : undefined },
     // What was asked for when it was refused: nothing was touched, but the attempt was on something.
@@ -116,7 +135,7 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
       route: trail.route,
       st: outcome.status,
     },
-    out: outcomeOf(outcome.status),
+    out: outcomeOf(outcome),
     t: trail.receivedAt.toISOString(),
   };
   return [...byPatient(succeeded ? trail.touches : [])].map(([patientId, touches]) => {

@@ -7,7 +7,20 @@ const LABELS = {
   'sign-in': 'auth/sign-in-token',
   recovery: 'auth/recovery-code',
   activation: 'auth/activation-code',
+  'address-check': 'auth/address-check-code',
+  'lost-factor': 'auth/lost-factor-code',
+  'password-reset': 'auth/password-reset-token',
   attempt: 'auth/attempt',
+  scim: 'auth/scim-token',
+  device: 'auth/device-token',
+  'sso-state': 'auth/sso-state',
+  'sso-browser': 'auth/sso-browser',
+  'sso-nonce': 'auth/sso-nonce',
+  'sso-verifier': 'auth/sso-verifier',
+  'sso-code': 'auth/sso-code',
+  challenge: 'auth/challenge',
+  quota: 'auth/quota',
+  number: 'auth/mobile-number',
 } as const;
 
 type SecretKind = keyof typeof LABELS;

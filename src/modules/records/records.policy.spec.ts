@@ -32,6 +32,7 @@ it('opens their own chart to patients and the panel to clinicians, and nothing t
     compliance_officer: [],
     admin: [],
     integration: [],
+    directory: [],
   });
 });
 

@@ -59,7 +59,7 @@ export class AccountController {
   @Endpoint({
     action: 'update',
     subject: 'Account',
-    summary: 'Change name or address of an account',
+    summary: 'Change the name of an account',
     response: AccountView,
     conditional: true,
   })

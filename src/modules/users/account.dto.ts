@@ -1,4 +1,4 @@
-import { ROLES, STAFF_ROLES, type Role } from '../../platform/access/vocabulary.js';
+import { ROLES, SERVICE_ROLES, STAFF_ROLES, type Role } from '../../platform/access/vocabulary.js';
 import { PageQuery } from '../../platform/http/cursors.js';
 import { Email, Instant, Nested, OneOf, SomeOf, Text, Texts, Uuid, Whole } from '../../platform/http/fields.js';
 import { ACCOUNT_STATUSES, type AccountStatus } from './account.entity.js';
@@ -7,7 +7,7 @@ import { NewPractitioner } from './practitioner.dto.js';
 import { Username } from './username.js';
 
 /** Roles that an administrator hands out. `patient` comes by activating an invitation, `proxy` by a grant. */
-const GIVEN_ROLES: readonly Role[] = [...STAFF_ROLES, 'integration'];
+const GIVEN_ROLES: readonly Role[] = [...STAFF_ROLES, ...SERVICE_ROLES];
 
 /** How recent the second factor must be for changing what somebody may do, in seconds. */
 export const ROLE_STEP_UP_SECONDS = 300;
@@ -40,7 +40,7 @@ export class CreateAccount {
   @Email({ description: 'Where the activation code goes.' })
   email: string;
 
-  @SomeOf(GIVEN_ROLES, { min: 1, description: 'What the account may do. `integration` stands alone.' })
+  @SomeOf(GIVEN_ROLES, { min: 1, description: 'What the account may do. `integration` and `directory` stand alone.' })
   roles: Role[];
 
   @Text({
@@ -65,9 +65,6 @@ export class CreateAccount {
 export class UpdateAccount {
   @Text({ optional: true, max: 100, normalise: tidy, description: 'Name as others see it.' })
   displayName?: string;
-
-  @Email({ optional: true, description: 'Where notices go.' })
-  email?: string;
 }
 
 export class GrantRole {
@@ -76,6 +73,12 @@ export class GrantRole {
 
   @Text({ max: 500, normalise: tidy, description: 'Why; kept with the role.' })
   reason: string;
+
+  @Instant({ optional: true, description: 'From when on it counts. Default: now.' })
+  startsAt?: string;
+
+  @Instant({ optional: true, description: 'From when on it no longer counts. Default: until it is taken away.' })
+  endsAt?: string;
 }
 
 export class Reason {

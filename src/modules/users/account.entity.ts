@@ -9,6 +9,7 @@ export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
 @Check('account__username_with_key', `(username IS NULL) = (username_key IS NULL)`)
 @Check('account__disabled_with_reason', `(status = 'disabled') = (disabled_reason IS NOT NULL)`)
 @Index('account__by_name', { synchronize: false })
+@Index('account__by_email', { synchronize: false })
 export class Account {
   @PrimaryColumn('uuid', { name: 'account_id', primaryKeyConstraintName: 'account__pk' })
   id: string;

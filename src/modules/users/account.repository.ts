@@ -1,16 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { newId } from '../../platform/ids.js';
-import type { SignedIn } from '../../platform/access/context.js';
-import type { Role } from '../../platform/access/vocabulary.js';
+import type { Ctx, SignedIn } from '../../platform/access/context.js';
 import { accessible, Params } from '../../platform/database/accessible.js';
 import { limitOf } from '../../platform/http/cursors.js';
-import { AccountRole } from './account-role.entity.js';
 import type { AccountQuery, AccountView } from './account.dto.js';
 import { Account } from './account.entity.js';
+import { countsAt } from './role.rules.js';
 
 const SELECT = `
   SELECT a.account_id AS id, a.username, a.display_name AS "displayName", a.email, a.status, a.disabled_reason AS "disabledReason",
-         ARRAY(SELECT r.role FROM users.account_role r WHERE r.account_id = a.account_id AND r.revoked_at IS NULL ORDER BY r.role) AS roles,
+         ARRAY(SELECT r.role FROM users.account_role r WHERE r.account_id = a.account_id AND ${countsAt('r', '$1')} ORDER BY r.role) AS roles,
          (SELECT pr.practitioner_id FROM users.practitioner pr WHERE pr.account_id = a.account_id) AS "practitionerId",
          (SELECT f.source FROM users.feed f WHERE f.account_id = a.account_id) AS source,
          a.version, a.created_at AS "createdAt", a.updated_at AS "updatedAt"`;
@@ -23,11 +21,12 @@ export type AccountRow = AccountView & { sortKey: string };
 export class AccountRepository {
   list(ctx: SignedIn, query: AccountQuery, after: readonly [string, string] | null): Promise<AccountRow[]> {
     const params = new Params();
+    params.add(ctx.now);
     const where = [accessible(ctx, 'list', 'Account', { columns: { id: 'a.account_id' } }, params)];
     if (query.status) where.push(`a.status = ${params.add(query.status)}`);
     if (query.role) {
       where.push(
-        `EXISTS (SELECT 1 FROM users.account_role r WHERE r.account_id = a.account_id AND r.role = ${params.add(query.role)} AND r.revoked_at IS NULL)`,
+        `EXISTS (SELECT 1 FROM users.account_role r WHERE r.account_id = a.account_id AND r.role = ${params.add(query.role)} AND ${countsAt('r', '$1')})`,
       );
     }
     if (query.text) where.push(`starts_with(${NAME}, lower(${params.add(query.text)}))`);
@@ -41,6 +40,7 @@ export class AccountRepository {
 
   async find(ctx: SignedIn, id: string): Promise<AccountView | null> {
     const params = new Params();
+    params.add(ctx.now);
     const seen = accessible(ctx, 'read', 'Account', { columns: { id: 'a.account_id' }, known: { id } }, params);
     const rows = await ctx.db.query<AccountView>(
       `${SELECT} FROM users.account a WHERE a.account_id = ${params.add(id)} AND ${seen}`,
@@ -51,7 +51,8 @@ export class AccountRepository {
 
   /** The actor's own account, whatever else they may see. */
   async own(ctx: SignedIn): Promise<AccountView> {
-    const [row] = await ctx.db.query<AccountView>(`${SELECT} FROM users.account a WHERE a.account_id = $1`, [
+    const [row] = await ctx.db.query<AccountView>(`${SELECT} FROM users.account a WHERE a.account_id = $2`, [
+      ctx.now,
       ctx.actor.id,
     ]);
     if (!row) throw new Error('an actor without an account');
@@ -63,7 +64,7 @@ export class AccountRepository {
     ctx: SignedIn,
     id: string,
     version: number,
-    changes: Partial<Pick<Account, 'displayName' | 'email'>>,
+    changes: Partial<Pick<Account, 'displayName'>>,
   ): Promise<boolean> {
     const manager = await ctx.db.manager();
     const { affected } = await manager.update(
@@ -74,30 +75,8 @@ export class AccountRepository {
     return affected === 1;
   }
 
-  async grant(ctx: SignedIn, accountId: string, role: Role, reason: string): Promise<void> {
-    const manager = await ctx.db.manager();
-    await manager.insert(AccountRole, {
-      id: newId(),
-      accountId,
-      role,
-      reason,
-      grantedAt: ctx.now,
-      grantedBy: ctx.actor.id,
-    });
-  }
-
-  /** False when the account does not hold the role (any more). */
-  async revoke(ctx: SignedIn, accountId: string, role: Role, reason: string): Promise<boolean> {
-    const rows = await ctx.db.query(
-      `UPDATE users.account_role SET revoked_at = $3, revoked_by = $4, revoke_reason = $5
-        WHERE account_id = $1 AND role = $2 AND revoked_at IS NULL RETURNING 1`,
-      [accountId, role, ctx.now, ctx.actor.id, reason],
-    );
-    return rows.length === 1;
-  }
-
   /** Something that the account's view shows has changed: a new version, so that an ETag of before is stale. */
-  async renew(ctx: SignedIn, id: string): Promise<void> {
+  async renew(ctx: Pick<Ctx, 'db' | 'now'>, id: string): Promise<void> {
     await ctx.db.query('UPDATE users.account SET version = version + 1, updated_at = $2 WHERE account_id = $1', [
       id,
       ctx.now,
@@ -114,6 +93,15 @@ export class AccountRepository {
     return rows.length === 1;
   }
 
+  /** Has the directory that keeps the account deactivated or removed it? The caller holds the account's lock. */
+  async isHeldByDirectory(ctx: SignedIn, id: string): Promise<boolean> {
+    const rows = await ctx.db.query(
+      'SELECT 1 FROM users.directory_account d WHERE d.account_id = $1 AND NOT d.is_active',
+      [id],
+    );
+    return rows.length > 0;
+  }
+
   /** The state it went back to: `invited` when it was never activated; null when it was not disabled. */
   async enable(ctx: SignedIn, id: string): Promise<'invited' | 'active' | null> {
     const [row] = await ctx.db.query<{ status: 'invited' | 'active' }>(
@@ -126,13 +114,14 @@ export class AccountRepository {
   }
 
   /**
-   * Active administrators, locked until the transaction ends, always in the same order. Whoever takes one away must hold
+   * Active administrators whose role has no end, locked until the transaction ends, always in the same order. Whoever takes one away must hold
    * this lock: of two such requests the second sees what the first has left (both rows are locked, so both are read anew).
    */
-  async lockAdmins(ctx: SignedIn): Promise<string[]> {
+  async lockAdmins(ctx: Pick<Ctx, 'db' | 'now'>): Promise<string[]> {
     const rows = await ctx.db.query<{ id: string }>(
       `SELECT a.account_id AS id FROM users.account a JOIN users.account_role r ON r.account_id = a.account_id
-        WHERE a.status = 'active' AND r.role = 'admin' AND r.revoked_at IS NULL ORDER BY a.account_id FOR NO KEY UPDATE`,
+        WHERE a.status = 'active' AND r.role = 'admin' AND r.ends_at IS NULL AND ${countsAt('r', '$1')} ORDER BY a.account_id FOR NO KEY UPDATE`,
+      [ctx.now],
     );
     return rows.map((row) => row.id);
   }

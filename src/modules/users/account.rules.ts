@@ -1,16 +1,29 @@
-import type { Role } from '../../platform/access/vocabulary.js';
-import { integrationApart, practitionerNeeded, sourceNeeded } from './users.errors.js';
+import { SERVICE_ROLES, type Role } from '../../platform/access/vocabulary.js';
+import { checkTogether } from './role.rules.js';
+import { directoryApart, integrationApart, practitionerNeeded, serviceUnnamed, sourceNeeded } from './users.errors.js';
 
 /** Throws when roles, feed and practitioner of a new account do not go together. */
-export function checkNewAccount(input: { roles: readonly Role[]; source?: string; practitioner?: object }): void {
+export function checkNewAccount(input: {
+  roles: readonly Role[];
+  source?: string;
+  practitioner?: object;
+  username?: string;
+}): void {
+  checkTogether(input.roles);
+  if (input.username !== undefined && input.roles.some((role) => SERVICE_ROLES.includes(role))) throw serviceUnnamed();
   const isFeed = input.roles.includes('integration');
   if (isFeed && input.roles.length > 1) throw integrationApart();
+  if (input.roles.includes('directory') && input.roles.length > 1) throw directoryApart();
   if (isFeed !== (input.source !== undefined)) throw sourceNeeded();
   if (input.roles.includes('clinician') !== (input.practitioner !== undefined)) throw practitionerNeeded();
 }
 
-/** A feed's account is no person's: what a person may do, it may not, and the other way round, also later. */
-export function checkGrant(account: { source: string | null; practitionerId: string | null }, role: Role): void {
+/** A machine's account is no person's: what a person may do, it may not, and the other way round, also later. */
+export function checkGrant(
+  account: { source: string | null; practitionerId: string | null; roles?: readonly Role[] },
+  role: Role,
+): void {
+  if (role === 'directory' || account.roles?.includes('directory')) throw directoryApart();
   if ((account.source !== null) !== (role === 'integration')) throw integrationApart();
   if (role === 'clinician' && account.practitionerId === null) throw practitionerNeeded();
 }

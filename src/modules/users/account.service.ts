@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../platform/ids.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
-import type { Role } from '../../platform/access/vocabulary.js';
+import { SERVICE_ROLES, type Role } from '../../platform/access/vocabulary.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { staleVersion } from '../../platform/http/if-match.js';
 import type { Page } from '../../platform/http/presenter.js';
@@ -12,11 +12,15 @@ import { AccountRepository } from './account.repository.js';
 import { checkGrant, checkNewAccount } from './account.rules.js';
 import { Feed } from './feed.entity.js';
 import { PractitionerService } from './practitioner.service.js';
+import { RoleGrants, type Hand } from './role-grants.js';
+import { periodOf } from './role.rules.js';
 import { usernameKey } from './username.js';
 import { AccountDisabled, AccountInvited, RolesChanged } from './users.events.js';
-import { alreadyDisabled, lastAdmin, notDisabled, notToOneself, roleNotHeld } from './users.errors.js';
+import { alreadyDisabled, heldByDirectory, lastAdmin, notDisabled, notInvited, notToOneself, roleNotHeld } from './users.errors.js';
 
 const LIST = 'users.accounts';
+
+const byPerson = (ctx: SignedIn): Hand => ({ via: 'person', by: ctx.actor.id });
 
 /** Accounts and their roles, kept by administrators. Nobody decides on their own access, and one administrator always remains. */
 @Injectable()
@@ -24,6 +28,7 @@ export class AccountService {
   constructor(
     private readonly accounts: AccountRepository,
     private readonly practitioners: PractitionerService,
+    private readonly roles: RoleGrants,
     private readonly cursors: Cursors,
   ) {}
 
@@ -46,6 +51,7 @@ export class AccountService {
 
   async create(ctx: SignedIn, input: CreateAccount): Promise<AccountView> {
     checkNewAccount(input);
+    const isService = input.roles.some((role) => SERVICE_ROLES.includes(role));
     const manager = await ctx.db.manager();
     const id = newId();
     await manager.insert(Account, {
@@ -54,14 +60,17 @@ export class AccountService {
       usernameKey: input.username === undefined ? null : usernameKey(input.username),
       displayName: input.displayName,
       email: input.email,
-      status: 'invited',
+      // A machine activates nothing: it is known by the keys that are registered for it.
+      status: isService ? 'active' : 'invited',
+      activatedAt: isService ? ctx.now : null,
       createdAt: ctx.now,
       updatedAt: ctx.now,
     });
-    for (const role of input.roles) await this.accounts.grant(ctx, id, role, 'Given when the account was opened.');
+    const reason = 'Given when the account was opened.';
+    for (const role of input.roles) await this.roles.grant(ctx, id, role, { hand: byPerson(ctx), reason });
     if (input.source) await manager.insert(Feed, { accountId: id, source: input.source });
     if (input.practitioner) await this.practitioners.create(ctx, { ...input.practitioner, accountId: id });
-    await ctx.emit(new AccountInvited(id, input.email));
+    if (!isService) await ctx.emit(new AccountInvited(id, input.email));
     return this.get(ctx, id);
   }
 
@@ -72,20 +81,23 @@ export class AccountService {
     return this.changed(ctx, account);
   }
 
-  async grant(ctx: SignedIn, id: string, { role, reason }: GrantRole): Promise<AccountView> {
+  /** A role that begins later changes nothing now: sessions end when it begins. */
+  async grant(ctx: SignedIn, id: string, { role, reason, ...input }: GrantRole): Promise<AccountView> {
     const account = await this.ofAnother(ctx, id);
     authorize(ctx, 'grant', 'Account', account);
     checkGrant(account, role);
-    await this.accounts.grant(ctx, id, role, reason);
-    return this.rolesChanged(ctx, account);
+    const period = periodOf(ctx.now, input);
+    const grant = await this.roles.grant(ctx, id, role, { hand: byPerson(ctx), reason, period });
+    return this.rolesChanged(ctx, account, [grant]);
   }
 
   async revoke(ctx: SignedIn, id: string, role: Role, reason: string): Promise<AccountView> {
     const account = await this.ofAnother(ctx, id);
     authorize(ctx, 'revoke', 'Account', account);
     if (role === 'admin') await this.leaveAnAdmin(ctx, id);
-    if (!(await this.accounts.revoke(ctx, id, role, reason))) throw roleNotHeld();
-    return this.rolesChanged(ctx, account);
+    const grants = await this.roles.revoke(ctx, id, role, { hand: byPerson(ctx), reason });
+    if (grants.length === 0) throw roleNotHeld();
+    return this.rolesChanged(ctx, account, grants);
   }
 
   async disable(ctx: SignedIn, id: string, reason: string): Promise<AccountView> {
@@ -103,11 +115,23 @@ export class AccountService {
     authorize(ctx, 'enable', 'Account', account);
     const status = await this.accounts.enable(ctx, id);
     if (status === null) throw notDisabled();
+    // Asked after the account's row is ours: what the directory says at the same moment comes before or after all of this.
+    if (await this.accounts.isHeldByDirectory(ctx, id)) throw heldByDirectory();
     if (status === 'invited') await ctx.emit(new AccountInvited(id, account.email));
     return this.changed(ctx, account);
   }
 
-  private async seen(ctx: SignedIn, id: string): Promise<AccountView> {
+  /** Whom a new activation code for this account goes to, if the actor may invite them and it was never activated. */
+  async toInvite(ctx: SignedIn, id: string): Promise<{ accountId: string; email: string }> {
+    const account = await this.ofAnother(ctx, id);
+    authorize(ctx, 'invite', 'Account', account);
+    if (account.status !== 'invited') throw notInvited();
+    this.touched(ctx, account);
+    return { accountId: id, email: account.email };
+  }
+
+  /** The account, if the actor may see it at all; leaves no trace yet. */
+  async seen(ctx: SignedIn, id: string): Promise<AccountView> {
     const account = await this.accounts.find(ctx, id);
     if (!account) throw notFound();
     authorize(ctx, 'read', 'Account', account);
@@ -126,10 +150,12 @@ export class AccountService {
     if (admins.length === 1 && admins[0] === id) throw lastAdmin();
   }
 
-  private async rolesChanged(ctx: SignedIn, before: AccountView): Promise<AccountView> {
+  private async rolesChanged(ctx: SignedIn, before: AccountView, grants: string[]): Promise<AccountView> {
+    for (const id of await this.roles.changesOf(ctx.db, grants)) ctx.touch({ patientId: null, type: 'RoleChange', id });
     await this.accounts.renew(ctx, before.id);
-    await ctx.emit(new RolesChanged(before.id));
-    return this.changed(ctx, before);
+    const after = await this.changed(ctx, before);
+    if (after.roles.join() !== before.roles.join()) await ctx.emit(new RolesChanged(before.id));
+    return after;
   }
 
   private async changed(ctx: SignedIn, before: AccountView): Promise<AccountView> {

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../../platform/ids.js';
 import type { Ctx } from '../../platform/access/context.js';
 import type { Db } from '../../platform/database/db.js';
-import { AccountRole } from './account-role.entity.js';
 import { Account } from './account.entity.js';
+import { RoleGrants } from './role-grants.js';
 import { normaliseUsername, usernameKey } from './username.js';
 import { notInvited, usernameNeeded } from './users.errors.js';
 
@@ -20,6 +20,8 @@ export interface SignInAccount {
 /** Accounts as sign-in needs them. Asks no ability: its callers prove who somebody is before there is an actor. */
 @Injectable()
 export class Accounts {
+  constructor(private readonly roles: RoleGrants) {}
+
   /** The account of a username, found by its {@link usernameKey}. */
   async findForSignIn(db: Pick<Db, 'query'>, key: string): Promise<SignInAccount | null> {
     const rows = await db.query<SignInAccount>(
@@ -35,6 +37,25 @@ export class Accounts {
       accountId,
     ]);
     return rows[0]?.email ?? null;
+  }
+
+  async statusOf(ctx: Pick<Ctx, 'db'>, accountId: string): Promise<SignInAccount['status'] | null> {
+    const rows = await ctx.db.query<Pick<SignInAccount, 'status'>>(
+      'SELECT status FROM users.account WHERE account_id = $1',
+      [accountId],
+    );
+    return rows[0]?.status ?? null;
+  }
+
+  /** Resolves with the address that stood there before; null when there is no such account. Who may do this, the caller has asked. */
+  async replaceEmail(ctx: Work, accountId: string, email: string): Promise<string | null> {
+    const rows = await ctx.db.query<{ before: string }>(
+      `UPDATE users.account a SET email = $2, version = a.version + 1, updated_at = $3
+         FROM (SELECT account_id, email FROM users.account WHERE account_id = $1 FOR NO KEY UPDATE) old
+        WHERE a.account_id = old.account_id RETURNING old.email AS before`,
+      [accountId, email, ctx.now],
+    );
+    return rows[0]?.before ?? null;
   }
 
   /**
@@ -56,7 +77,8 @@ export class Accounts {
 
   /**
    * Opens an active account with the role patient and ties the chart to it, if the chart has no account yet and exactly this
-   * birth date (YYYY-MM-DD). Otherwise null, and nothing is left of the account. The caller has checked the invitation.
+   * birth date (YYYY-MM-DD). Otherwise null, and nothing is left of the account. The caller has checked the invitation. Whether
+   * the username is taken is looked at last: only whoever knows the birth date too is told (users.username-taken).
    */
   async createForPatient(
     ctx: Work,
@@ -64,9 +86,11 @@ export class Accounts {
   ): Promise<string | null> {
     await ctx.db.query('SAVEPOINT users_new_patient');
     const accountId = await this.insert(ctx, {
-      ...input,
+      displayName: input.displayName,
+      email: input.email,
       status: 'active',
       role: 'patient',
+      via: 'invitation',
       reason: 'Activated the invitation to the chart.',
     });
     const [linked] = await ctx.db.query<{ linked: boolean }>('SELECT users.link_chart($1, $2, $3, $4) AS linked', [
@@ -78,7 +102,14 @@ export class Accounts {
     await ctx.db.query(
       linked?.linked ? 'RELEASE SAVEPOINT users_new_patient' : 'ROLLBACK TO SAVEPOINT users_new_patient',
     );
-    return linked?.linked ? accountId : null;
+    if (!linked?.linked) return null;
+    const username = normaliseUsername(input.username);
+    await ctx.db.query('UPDATE users.account SET username = $2, username_key = $3 WHERE account_id = $1', [
+      accountId,
+      username,
+      usernameKey(username),
+    ]);
+    return accountId;
   }
 
   /** An invited administrator, made by the operator at the server itself, where nobody is signed in who could grant the role. */
@@ -87,6 +118,7 @@ export class Accounts {
       ...input,
       status: 'invited',
       role: 'admin',
+      via: 'operator',
       reason: 'Made by the operator of the server.',
     });
   }
@@ -99,6 +131,7 @@ export class Accounts {
       email: string;
       status: 'invited' | 'active';
       role: 'patient' | 'admin';
+      via: 'invitation' | 'operator';
       reason: string;
     },
   ): Promise<string> {
@@ -116,14 +149,7 @@ export class Accounts {
       createdAt: ctx.now,
       updatedAt: ctx.now,
     });
-    await manager.insert(AccountRole, {
-      id: newId(),
-      accountId: id,
-      role: input.role,
-      reason: input.reason,
-      grantedAt: ctx.now,
-      grantedBy: null,
-    });
+    await this.roles.grant(ctx, id, input.role, { hand: { via: input.via }, reason: input.reason });
     return id;
   }
 }

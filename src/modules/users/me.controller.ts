@@ -20,7 +20,7 @@ export class MeController {
   @Endpoint({
     action: 'update',
     subject: 'Self',
-    summary: 'Change own name or address',
+    summary: 'Change own name',
     response: MeView,
     conditional: true,
   })

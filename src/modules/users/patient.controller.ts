@@ -5,7 +5,6 @@ import { IfMatch } from '../../platform/http/if-match.js';
 import type { Page } from '../../platform/http/presenter.js';
 import {
   CreatePatient,
-  InvitePatient,
   PatientParams,
   PatientQuery,
   PatientView,
@@ -64,16 +63,5 @@ export class PatientController {
     @Body() input: UpdatePatient,
   ): Promise<PatientView> {
     return this.patients.update(ctx, id, version, input);
-  }
-
-  @Post(':id/invitations')
-  @Endpoint({
-    action: 'invite',
-    subject: 'Patient',
-    summary: 'Send the patient a code to open an account',
-    response: null,
-  })
-  invite(@ReqCtx() ctx: SignedIn, @Param() { id }: PatientParams, @Body() input: InvitePatient): Promise<void> {
-    return this.patients.invite(ctx, id, input);
   }
 }

@@ -61,11 +61,6 @@ export class UpdatePatient {
   email?: string | null;
 }
 
-export class InvitePatient {
-  @Email({ optional: true, description: "Where the code goes. Default: the chart's address." })
-  email?: string;
-}
-
 export class PatientView {
   @Uuid({ description: 'Patient.' })
   id: string;

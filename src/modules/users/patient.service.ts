@@ -6,12 +6,11 @@ import { Cursors } from '../../platform/http/cursors.js';
 import { staleVersion } from '../../platform/http/if-match.js';
 import type { Page } from '../../platform/http/presenter.js';
 import { notFound } from '../../platform/http/problem.js';
-import type { CreatePatient, InvitePatient, PatientQuery, PatientView, UpdatePatient } from './patient.dto.js';
+import type { CreatePatient, PatientQuery, PatientView, UpdatePatient } from './patient.dto.js';
 import { Patient } from './patient.entity.js';
 import { PatientRepository } from './patient.repository.js';
 import { checkBirthDate, isWholeDate } from './patient.rules.js';
 import { birthDateNeeded, chartHasAccount, emailNeeded } from './users.errors.js';
-import { PatientInvited } from './users.events.js';
 
 const LIST = 'users.patients';
 
@@ -71,16 +70,16 @@ export class PatientService {
     return this.touched(ctx, await this.seen(ctx, id), version);
   }
 
-  /** Invites the patient to open an account on this chart. The code goes out by the listener of the event. */
-  async invite(ctx: SignedIn, id: string, input: InvitePatient): Promise<void> {
+  /** Whom an invitation to this chart goes to, if the actor may invite them and there is nobody yet whom the chart is tied to. */
+  async toInvite(ctx: SignedIn, id: string, wanted: string | undefined): Promise<{ patientId: string; email: string }> {
     const patient = await this.seen(ctx, id);
     authorize(ctx, 'invite', 'Patient', patient);
     if (patient.hasAccount) throw chartHasAccount();
     if (!isWholeDate(patient.birthDate)) throw birthDateNeeded();
-    const email = input.email ?? patient.email;
+    const email = wanted ?? patient.email;
     if (email === null) throw emailNeeded();
-    await ctx.emit(new PatientInvited(id, email));
     this.touched(ctx, patient);
+    return { patientId: id, email };
   }
 
   /** The patient, if the actor may see them at all; leaves no trace yet. */

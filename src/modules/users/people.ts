@@ -17,7 +17,7 @@ export interface LoadedPerson {
   person: Person;
   /** Moves whenever roles, charts or care teams of the account change: what was loaded under an older one is void. */
   accessVersion: number;
-  /** When a care-team period begins or ends next: what was loaded is void from then on. */
+  /** When a role or a care-team period begins or ends next: what was loaded is void from then on. */
   changesAt: Date | null;
 }
 

@@ -15,11 +15,31 @@ export const roleAlreadyHeld = (): Problem =>
   new Problem(409, 'users.role-already-held', 'The account holds this role already.');
 export const roleNotHeld = (): Problem =>
   new Problem(409, 'users.role-not-held', 'The account does not hold this role.');
+export const rolesApart = (): Problem =>
+  new Problem(
+    422,
+    'users.roles-apart',
+    'These duties exclude each other at the same time: give one of them to somebody else.',
+  );
+export const serviceUnnamed = (): Problem =>
+  new Problem(
+    422,
+    'users.service-unnamed',
+    'Leave the username out: a machine never signs in by name and password, but with a key that is registered for it.',
+  );
+export const startsInPast = (): Problem =>
+  new Problem(422, 'users.starts-in-past', 'A role begins now or later: leave startsAt out to give it now.');
 export const integrationApart = (): Problem =>
   new Problem(
     422,
     'users.integration-apart',
     'The integration role stands alone: open an account of its own for the feed.',
+  );
+export const directoryApart = (): Problem =>
+  new Problem(
+    422,
+    'users.directory-apart',
+    'The directory role stands alone, from the opening of its account on: open an account of its own for the directory.',
   );
 export const sourceNeeded = (): Problem =>
   new Problem(422, 'users.source-needed', 'Give a source exactly when the role is integration: the URI of the feed.');
@@ -34,6 +54,8 @@ export const practitionerNeeded = (): Problem =>
 export const alreadyDisabled = (): Problem =>
   new Problem(409, 'users.already-disabled', 'The account is disabled already.');
 export const notDisabled = (): Problem => new Problem(409, 'users.not-disabled', 'The account is not disabled.');
+export const heldByDirectory = (): Problem =>
+  new Problem(409, 'users.held-by-directory', 'The directory has deactivated or removed this person: it has to be undone there.');
 export const mrnTaken = (): Problem =>
   new Problem(409, 'users.mrn-taken', 'Another chart has this medical record number.');
 export const birthDateInFuture = (): Problem =>
@@ -72,6 +94,7 @@ constraintMeans('account__username_taken', usernameTaken);
 constraintMeans('account_role__already_held', roleAlreadyHeld);
 constraintMeans('account_role__not_to_oneself', notToOneself);
 constraintMeans('account_role__not_by_oneself', notToOneself);
+constraintMeans('account_role__apart', rolesApart);
 constraintMeans('feed__source_taken', sourceTaken);
 constraintMeans('patient__mrn_taken', mrnTaken);
 constraintMeans('practitioner__account', noSuchAccount);

@@ -10,11 +10,12 @@ export class AccountInvited extends DomainEvent {
   }
 }
 
-/** A patient may open an account tied to their chart: they need an activation code at this address. */
-export class PatientInvited extends DomainEvent {
+/** The directory gave the account another address. */
+export class EmailReplaced extends DomainEvent {
   constructor(
-    readonly patientId: string,
-    readonly email: string,
+    readonly accountId: string,
+    readonly from: string,
+    readonly to: string,
   ) {
     super();
   }
@@ -23,6 +24,13 @@ export class PatientInvited extends DomainEvent {
 /** Nobody may go on working under this account. */
 export class AccountDisabled extends DomainEvent {
   constructor(readonly accountId: string) {
+    super();
+  }
+}
+
+/** The same of many accounts at once, as when a large group of the directory changes. */
+export class RolesOfManyChanged extends DomainEvent {
+  constructor(readonly accountIds: readonly string[]) {
     super();
   }
 }

@@ -7,6 +7,8 @@ import { CareTeamController } from './care-team.controller.js';
 import { CareTeamRepository } from './care-team.repository.js';
 import { CareTeamService } from './care-team.service.js';
 import { Charts } from './charts.js';
+import { FederatedAccounts } from './federated-accounts.js';
+import { Invitees } from './invitees.js';
 import { MeController } from './me.controller.js';
 import { MeService } from './me.service.js';
 import { PatientController } from './patient.controller.js';
@@ -16,9 +18,30 @@ import { People } from './people.js';
 import { PractitionerController } from './practitioner.controller.js';
 import { PractitionerRepository } from './practitioner.repository.js';
 import { PractitionerService } from './practitioner.service.js';
+import { RoleController } from './role.controller.js';
+import { RoleGrants } from './role-grants.js';
+import { RoleHistoryService } from './role-history.service.js';
+import { ScimConfigController } from './scim/scim-config.controller.js';
+import { ScimGroupRoles } from './scim/scim-group-roles.js';
+import { ScimGroupController } from './scim/scim-group.controller.js';
+import { ScimGroupRepository } from './scim/scim-group.repository.js';
+import { ScimGroupService } from './scim/scim-group.service.js';
+import { ScimUserController } from './scim/scim-user.controller.js';
+import { ScimUserRepository } from './scim/scim-user.repository.js';
+import { ScimUserService } from './scim/scim-user.service.js';
 
 @Module({
-  controllers: [AccountController, CareTeamController, MeController, PatientController, PractitionerController],
+  controllers: [
+    AccountController,
+    CareTeamController,
+    MeController,
+    PatientController,
+    PractitionerController,
+    RoleController,
+    ScimConfigController,
+    ScimGroupController,
+    ScimUserController,
+  ],
   providers: [
     AccountRepository,
     AccountService,
@@ -26,13 +49,22 @@ import { PractitionerService } from './practitioner.service.js';
     CareTeamRepository,
     CareTeamService,
     Charts,
+    FederatedAccounts,
+    Invitees,
     MeService,
     PatientRepository,
     PatientService,
     People,
     PractitionerRepository,
     PractitionerService,
+    RoleGrants,
+    RoleHistoryService,
+    ScimGroupRepository,
+    ScimGroupRoles,
+    ScimGroupService,
+    ScimUserRepository,
+    ScimUserService,
   ],
-  exports: [Accounts, Charts, People],
+  exports: [Accounts, Charts, FederatedAccounts, Invitees, People, RoleGrants],
 })
 export class UsersModule {}

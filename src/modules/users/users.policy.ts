@@ -5,6 +5,14 @@ import type { Policy } from '../../platform/access/ability.js';
 export function usersPolicy(policy: Policy, person: Person): void {
   const { roles } = person;
 
+  // The hospital's directory keeps the people that it has brought in, over SCIM, and does nothing else.
+  if (roles.has('directory')) {
+    policy.allow('read', 'ScimConfig');
+    policy.allow(['list', 'search', 'read', 'create', 'update', 'delete'], 'ScimUser', { directoryId: person.id });
+    policy.allow(['list', 'search', 'read', 'create', 'update', 'delete'], 'ScimGroup', { directoryId: person.id });
+    return;
+  }
+
   // Whoever is signed in sees what stands about themselves and what they may do.
   policy.allow('read', 'Self');
 
@@ -41,10 +49,16 @@ export function usersPolicy(policy: Policy, person: Person): void {
     policy.allow(['create', 'end'], 'CareTeam');
   }
 
+  // Who holds which role, and every change of it: for who gives access, and for who checks it.
+  if (roles.has('admin') || roles.has('compliance_officer')) {
+    policy.allow('list', 'Role');
+    policy.allow('list', 'RoleChange');
+  }
+
   // Administrators keep accounts and practitioners; nobody decides on their own access.
   if (roles.has('admin')) {
-    policy.allow(['list', 'read', 'create', 'update', 'grant', 'revoke', 'disable', 'enable'], 'Account');
-    policy.forbid(['grant', 'revoke', 'disable', 'enable'], 'Account', { id: person.id });
+    policy.allow(['list', 'read', 'create', 'update', 'invite', 'grant', 'revoke', 'disable', 'enable'], 'Account');
+    policy.forbid(['invite', 'grant', 'revoke', 'disable', 'enable'], 'Account', { id: person.id });
     policy.allow(['create', 'update'], 'Practitioner');
   }
 }

@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Db } from '../database/db.js';
 import type { DomainEvent } from '../events/events.js';
+import type { Cookies, Transport } from '../http/cookies.js';
 import { Problem, notFound } from '../http/problem.js';
 import { may } from './ability.js';
 import type { Actor } from './actor.js';
@@ -17,12 +18,16 @@ export interface Ctx {
   readonly db: Db;
   readonly requestId: string;
   readonly now: Date;
-  /** Where the request came from; empty texts for work that no request carries. */
-  readonly client: { readonly address: string; readonly userAgent: string };
+  /** Where the request came from; empty texts for work that no request carries. `transport`: how it asks to carry a session. */
+  readonly client: { readonly address: string; readonly userAgent: string; readonly transport: Transport };
+  /** Cookies that came, and those that leave with a success. */
+  readonly cookies: Cookies;
   /** Notes for the audit trail that this data is part of the answer or was changed. */
   touch(touch: Touch): void;
   /** Tells the audit trail whom a public route has recognised, also when it refuses them afterwards. */
   identify(who: { accountId: string; sessionId?: string }): void;
+  /** Sets a header of the answer, whether it is a success or a refusal. */
+  answerHeader(name: string, value: string): void;
   /** Runs the listeners of the event now, inside the transaction. */
   emit(event: DomainEvent): Promise<void>;
   /** Runs after COMMIT; never when the transaction rolls back. */

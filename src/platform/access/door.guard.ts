@@ -1,5 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Problem } from '../http/problem.js';
+import type { Actor } from './actor.js';
 import { Clock } from '../clock.js';
 import { endpointOf } from './endpoint.js';
 import { trailOf } from './trail.js';
@@ -9,6 +10,17 @@ export const signInRequired = (code: string): Problem =>
   new Problem(401, code, 'Sign in, or refresh the access token, and try again.', {
     headers: { 'www-authenticate': code === 'auth.sign-in-required' ? 'Bearer' : 'Bearer error="invalid_token"' },
   });
+
+export const stepUpRequired = (): Problem =>
+  new Problem(
+    403,
+    'auth.step-up-required',
+    'Confirm with your second factor at POST /v1/auth/step-up, then try again.',
+  );
+
+/** A remembered device stood in for the second factor: enough to read by, and for nothing that asks for one. */
+export const isByDevice = ({ assurance }: Pick<Actor, 'assurance'>): boolean =>
+  assurance.acr === 'aal1' && assurance.amr.includes('device');
 
 /**
  * May they knock? Declared route, signed in, strong enough, type-level ability. The only 401 and 403 at the door;
@@ -30,12 +42,7 @@ export class DoorGuard implements CanActivate {
     }
     if (endpoint.stepUpSeconds !== undefined) {
       const age = (this.clock.now().getTime() - actor.assurance.authTime.getTime()) / 1000;
-      if (age > endpoint.stepUpSeconds)
-        throw new Problem(
-          403,
-          'auth.step-up-required',
-          'Confirm with your second factor at POST /v1/auth/step-up, then try again.',
-        );
+      if (age > endpoint.stepUpSeconds || isByDevice(actor)) throw stepUpRequired();
     }
     if (!actor.ability.can(endpoint.action, endpoint.subject)) {
       throw new Problem(403, 'access.forbidden', 'Your role does not allow this.');

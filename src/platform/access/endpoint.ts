@@ -4,6 +4,7 @@ import {
   ApiBearerAuth,
   ApiBody,
   ApiConsumes,
+  ApiCookieAuth,
   ApiExtraModels,
   ApiHeader,
   ApiOperation,
@@ -12,6 +13,7 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
+import type { Dialect } from '../http/dialect.js';
 import { ProblemView } from '../http/problem.view.js';
 import type { Action, SubjectName } from './vocabulary.js';
 
@@ -34,6 +36,8 @@ export interface EndpointOptions {
   work?: 'read' | 'write' | 'none';
   /** Media types of the body other than JSON; the handler reads the stream itself. */
   consumes?: readonly string[];
+  /** In which standard's way it speaks JSON, bodies, answers and errors; else in the portal's own. */
+  dialect?: Dialect;
   /** The handler writes bytes of this type itself. */
   produces?: string;
   /** A recent second factor is needed, at most this many seconds old. */
@@ -71,13 +75,17 @@ const statusOf = (options: EndpointOptions): number =>
 function answerOf(options: EndpointOptions): MethodDecorator[] {
   const status = statusOf(options);
   const description = options.summary;
-  if (options.produces) return [ApiProduces(options.produces), ApiResponse({ status, description })];
+  if (options.produces) {
+    const content = { [options.produces]: { schema: { type: 'string' as const, format: 'binary' } } };
+    return [ApiProduces(options.produces), ApiResponse({ status, description, content })];
+  }
+  const produced = options.dialect ? [ApiProduces(options.dialect.mediaType)] : [];
   if (options.response === null) return [ApiResponse({ status, description })];
   const headers = options.location
     ? { Location: { description: 'Where it can be read.', schema: { type: 'string' as const } } }
     : undefined;
   if (!options.paged)
-    return [ApiResponse({ status, description, type: options.response, ...(headers ? { headers } : {}) })];
+    return [...produced, ApiResponse({ status, description, type: options.response, ...(headers ? { headers } : {}) })];
   const page = {
     type: 'object' as const,
     required: ['items', 'next'],
@@ -89,19 +97,22 @@ function answerOf(options: EndpointOptions): MethodDecorator[] {
   return [ApiExtraModels(options.response), ApiResponse({ status, description, schema: page })];
 }
 
+function problemsOf({ dialect }: EndpointOptions): MethodDecorator[] {
+  const [mediaType, view, description] = dialect
+    ? [dialect.mediaType, dialect.problemView, 'An error.']
+    : ['application/problem+json', ProblemView, 'A problem (RFC 9457).'];
+  const content = { [mediaType]: { schema: { $ref: getSchemaPath(view) } } };
+  return [ApiResponse({ status: 'default', description, content }), ApiExtraModels(view)];
+}
+
 function documentation(options: EndpointOptions): MethodDecorator[] {
   const isPublic = options.access === 'public';
   return [
     ApiOperation({ summary: options.summary }),
     ApiTags(options.subject),
     ...answerOf(options),
-    ApiResponse({
-      status: 'default',
-      description: 'A problem (RFC 9457).',
-      content: { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemView) } } },
-    }),
-    ApiExtraModels(ProblemView),
-    ...(isPublic ? [] : [ApiBearerAuth()]),
+    ...problemsOf(options),
+    ...(isPublic ? [] : [ApiBearerAuth(), ApiCookieAuth()]),
     ...(options.conditional
       ? [ApiHeader({ name: 'If-Match', required: true, description: 'ETag of the version that is changed.' })]
       : []),
@@ -114,6 +125,7 @@ function documentation(options: EndpointOptions): MethodDecorator[] {
           }),
         ]
       : []),
+    ...(options.dialect ? [ApiConsumes(options.dialect.mediaType)] : []),
     ...(options.consumes
       ? [ApiConsumes(...options.consumes), ApiBody({ required: true, schema: { type: 'object' } })]
       : []),

@@ -2,9 +2,29 @@ import { Injectable } from '@nestjs/common';
 import { newId } from '../ids.js';
 import { Clock } from '../clock.js';
 import { Database } from '../database/database.js';
+import type { Db } from '../database/db.js';
 import { Events } from '../events/events.js';
+import { Cookies } from '../http/cookies.js';
 import { AuditSink, type SystemFact } from './audit-sink.js';
 import type { Ctx } from './context.js';
+
+/** The context of work that no request carries and nobody signed in does: run `afterCommit` after the commit. */
+export function ctxOfNobody(db: Db, now: Date, events: Events, afterCommit: (() => void)[]): Ctx {
+  const ctx: Ctx = {
+    actor: null,
+    db,
+    requestId: newId(),
+    now,
+    client: { address: '', userAgent: '', transport: 'bearer' },
+    cookies: new Cookies(undefined),
+    touch: () => undefined,
+    identify: () => undefined,
+    answerHeader: () => undefined,
+    emit: (event) => events.emit(ctx, event),
+    afterCommit: (action) => void afterCommit.push(action),
+  };
+  return ctx;
+}
 
 /**
  * Work of the person at the server's console, whom no account stands for: one transaction, with its audit event inside.
@@ -22,17 +42,7 @@ export class Operator {
   async run<T>(work: (ctx: Ctx) => Promise<T>, fact: (result: T) => Omit<SystemFact, 'at' | 'sessionId'>): Promise<T> {
     const afterCommit: (() => void)[] = [];
     const result = await this.database.write(null, async (db) => {
-      const ctx: Ctx = {
-        actor: null,
-        db,
-        requestId: newId(),
-        now: this.clock.now(),
-        client: { address: '', userAgent: '' },
-        touch: () => undefined,
-        identify: () => undefined,
-        emit: (event) => this.events.emit(ctx, event),
-        afterCommit: (action) => void afterCommit.push(action),
-      };
+      const ctx = ctxOfNobody(db, this.clock.now(), this.events, afterCommit);
       const done = await work(ctx);
       await this.sink.system(db, { ...fact(done), at: ctx.now, sessionId: null });
       return done;

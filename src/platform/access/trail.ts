@@ -1,6 +1,8 @@
 import type { FastifyRequest } from 'fastify';
+import type { Cookies, Transport } from '../http/cookies.js';
 import type { Actor } from './actor.js';
 import type { Ctx } from './context.js';
+import type { Dialect } from '../http/dialect.js';
 import type { EndpointOptions } from './endpoint.js';
 
 /** One piece of data that an answer holds or a write changed, for the audit event. Ids and codes only. */
@@ -25,19 +27,26 @@ export interface Trail {
   readonly peer: string;
   readonly method: string;
   readonly userAgent: string;
+  readonly cookies: Cookies;
   /** Route template, never the URL: `/v1/records/:id`; empty when no route matched. */
   route: string;
   /** Parameters of the route that are UUIDs: what was asked for, also when it was refused. */
   readonly params: Readonly<Record<string, string>>;
   endpoint: EndpointOptions | null;
+  /** In which standard's way the route, or the address that is none, speaks JSON; the portal's own where it is missing. */
+  readonly dialect?: Dialect;
   actor: Actor | null;
   /** Account that a public route found out about (sign-in), for the event. */
   accountId: string | null;
   sessionId: string | null;
+  /** What carried the credentials, if there were any. */
+  carrier: Transport | null;
   /** Why the credentials were refused, if they were. */
   credentialProblem: string | null;
   ctx: Ctx | null;
   readonly touches: Touch[];
+  /** Headers that the handler adds to its answer, a refusal too. */
+  readonly answerHeaders: Record<string, string>;
   /** Codes that explain the outcome: an error's code, or what a handler adds (`session-ended:idle`). */
   code: string | null;
   /** True as soon as an event that covers the answer is durable. */

@@ -12,6 +12,7 @@ import { AuditSink } from './audit-sink.js';
 import type { Ctx } from './context.js';
 import { endpointOf, type EndpointOptions } from './endpoint.js';
 import { trailOf, type Trail } from './trail.js';
+import { transportAsked } from '../http/transport.js';
 
 const isWrite = (endpoint: EndpointOptions, method: string): boolean =>
   (endpoint.work ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write')) === 'write';
@@ -20,7 +21,7 @@ const isWrite = (endpoint: EndpointOptions, method: string): boolean =>
 function present(endpoint: EndpointOptions, result: unknown, request: FastifyRequest, reply: FastifyReply): unknown {
   if (endpoint.produces) return result;
   if (endpoint.response === null) return undefined;
-  void reply.header('content-type', 'application/json; charset=utf-8');
+  void reply.header('content-type', `${endpoint.dialect?.mediaType ?? 'application/json'}; charset=utf-8`);
   if (!endpoint.paged) {
     const { id, version } = result as { id?: string; version?: unknown };
     if (endpoint.location && id) void reply.header('location', endpoint.location.replace(':id', id));
@@ -34,6 +35,12 @@ function present(endpoint: EndpointOptions, result: unknown, request: FastifyReq
     void reply.header('link', `<${url.pathname}${url.search}>; rel="next"`);
   }
   return pageToJson(endpoint.response, page);
+}
+
+/** Not before the work is committed and its event durable: a refused sign-in plants nothing. */
+function leaveCookies(trail: Trail, reply: FastifyReply): void {
+  const lines = trail.cookies.lines();
+  if (lines.length > 0) void reply.header('set-cookie', lines);
 }
 
 /**
@@ -63,12 +70,20 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
       );
     const trail = trailOf(request);
     const once = () => this.idempotency.once(trail, request, reply, work);
-    return from(isWrite(endpoint, request.method) ? this.write(trail, reply, once) : this.read(trail, reply, work));
+    const answer = isWrite(endpoint, request.method)
+      ? this.write(trail, request, reply, once)
+      : this.read(trail, request, reply, work);
+    return from(answer.then((body) => (leaveCookies(trail, reply), body)));
   }
 
-  private async read(trail: Trail, reply: FastifyReply, work: () => Promise<unknown>): Promise<unknown> {
+  private async read(
+    trail: Trail,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    work: () => Promise<unknown>,
+  ): Promise<unknown> {
     const db: OpenRead = this.database.openRead(trail.actor?.id ?? null);
-    this.begin(trail, db, []);
+    this.begin(trail, request, db, []);
     let body: unknown;
     try {
       body = await work();
@@ -81,10 +96,15 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     return body;
   }
 
-  private async write(trail: Trail, reply: FastifyReply, work: () => Promise<unknown>): Promise<unknown> {
+  private async write(
+    trail: Trail,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    work: () => Promise<unknown>,
+  ): Promise<unknown> {
     const db: OpenWrite = this.database.openWrite(trail.actor?.id ?? null);
     const afterCommit: (() => void)[] = [];
-    this.begin(trail, db, afterCommit);
+    this.begin(trail, request, db, afterCommit);
     try {
       const body = await work();
       await this.sink.within(db, trail, { status: reply.statusCode, code: trail.code });
@@ -102,19 +122,21 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     }
   }
 
-  private begin(trail: Trail, db: OpenRead, afterCommit: (() => void)[]): void {
+  private begin(trail: Trail, request: FastifyRequest, db: OpenRead, afterCommit: (() => void)[]): void {
     const { events } = this;
     const ctx: Ctx = {
       actor: trail.actor,
       db,
       requestId: trail.requestId,
       now: this.clock.now(),
-      client: { address: trail.peer, userAgent: trail.userAgent },
+      client: { address: trail.peer, userAgent: trail.userAgent, transport: transportAsked(request) },
+      cookies: trail.cookies,
       touch: (touch) => void trail.touches.push(touch),
       identify: ({ accountId, sessionId }) => {
         trail.accountId = accountId;
         trail.sessionId = sessionId ?? trail.sessionId;
       },
+      answerHeader: (name, value) => void (trail.answerHeaders[name] = value),
       emit: (event) => events.emit(ctx, event),
       afterCommit: (action) => void afterCommit.push(action),
     };

@@ -9,11 +9,15 @@ export const ROLES = [
   'compliance_officer',
   'admin',
   'integration',
+  'directory',
 ] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Roles that work for the hospital: they must have a second factor and get the shorter sessions. */
 export const STAFF_ROLES: readonly Role[] = ['clinician', 'staff', 'records_officer', 'compliance_officer', 'admin'];
+
+/** Roles of machines. Each stands alone: an account with one of them is no person, and has no other role, ever. */
+export const SERVICE_ROLES: readonly Role[] = ['integration', 'directory'];
 
 /**
  * What can be acted on, and the fields that a condition may look at. Each of these fields is NOT NULL where it stands
@@ -21,15 +25,33 @@ export const STAFF_ROLES: readonly Role[] = ['clinician', 'staff', 'records_offi
  */
 export interface Subjects {
   Account: { id: string };
+  /** Help of administrators with somebody's way in. */
+  AccountReset: { accountId: string; requestedBy: string };
   CareTeam: { patientId: string };
+  ClientKey: { accountId: string };
+  Invitation: { of: 'patient' | 'account' };
+  Device: { accountId: string };
   Document: object;
+  Email: { accountId: string };
   Import: { accountId: string };
   Event: object;
+  /** As whom an identity provider knows the holder of an account. */
+  FederatedIdentity: { accountId: string };
+  IdentityProvider: object;
   Patient: { id: string };
   Practitioner: { id: string };
   Record: { patientId: string };
+  RecoveryCode: { accountId: string };
+  Role: { accountId: string };
+  RoleChange: { accountId: string };
+  /** How the hospital's directory may talk to the portal (SCIM). */
+  ScimConfig: object;
+  ScimGroup: { directoryId: string };
+  ScimToken: { accountId: string };
+  ScimUser: { directoryId: string };
   Password: { accountId: string };
   SecondFactor: { accountId: string };
+  SecurityEvent: { accountId: string };
   Self: object;
   Session: { accountId: string };
   System: object;
@@ -53,13 +75,24 @@ export const ACTIONS = [
   'login',
   'logout',
   'logout-all',
+  'logout-others',
   'refresh',
+  'expire',
   'challenge',
   'verify',
   'enrol',
   'confirm',
   'activate',
   'step-up',
+  'forgot',
+  'reset',
+  'report-lost',
+  'unlock',
+  'reset-factors',
+  'reset-password',
+  'change-email',
+  'approve',
+  'decline',
   'check',
 ] as const;
 export type Action = (typeof ACTIONS)[number];

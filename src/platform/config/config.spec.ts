@@ -39,9 +39,28 @@ describe('loadConfig', () => {
     ['requests without a limit of time', { REQUEST_TIMEOUT_SECONDS: '0' }, 'REQUEST_TIMEOUT_SECONDS'],
     ['half of a certificate', { TLS_CERT_FILE: '/cert.pem' }, 'go together'],
     ['proxies that are not networks', { TRUSTED_PROXIES: 'true' }, 'TRUSTED_PROXIES'],
+    ['no session for anybody', { MAX_SESSIONS: '0' }, 'MAX_SESSIONS'],
+    ['a network without a name', { KNOWN_NETWORKS: '10.0.0.0/8' }, 'KNOWN_NETWORKS'],
+    ['a name without a network', { KNOWN_NETWORKS: 'Main campus=everywhere' }, 'KNOWN_NETWORKS'],
+    ['all origins', { CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
+    ['an origin without https', { CORS_ORIGINS: 'http://app.hospital.test' }, 'CORS_ORIGINS'],
+    ['an origin with a path', { CORS_ORIGINS: 'https://app.hospital.test/' }, 'CORS_ORIGINS'],
     ['a database of another kind', { DATABASE_URL: 'mysql://db' }, 'postgres://'],
   ])('refuses production with %s', (_what, change, word) => {
     expect(problemsOf({ ...PRODUCTION, ...change })).toContain(word);
+  });
+
+  it('reads named networks and origins', () => {
+    const { sessions, http } = loadConfig({
+      ...PRODUCTION,
+      KNOWN_NETWORKS: 'Main campus=10.0.0.0/8, Main campus = 2001:db8::/32',
+      CORS_ORIGINS: 'https://app.hospital.test, http://localhost:5173',
+    });
+    expect(sessions.knownNetworks).toEqual([
+      { name: 'Main campus', cidr: '10.0.0.0/8' },
+      { name: 'Main campus', cidr: '2001:db8::/32' },
+    ]);
+    expect(http.corsOrigins).toEqual(['https://app.hospital.test', 'http://localhost:5173']);
   });
 
   it('lets a declared proxy speak HTTPS in front of a public interface', () => {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 
 // Crockford base32: no I, L, O (read as 1, 1, 0) and no U; https://www.crockford.com/base32.html
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -20,6 +20,11 @@ export function randomCode(groups = MIN_GROUPS): string {
   // 256 is a multiple of 32: the low five bits of a random byte are evenly spread
   const text = Array.from(randomBytes(groups * GROUP), (byte) => ALPHABET[byte & 31]).join('');
   return text.match(/.{4}/g)!.join('-');
+}
+
+/** So many decimal digits, each value equally likely: for codes that live minutes and are throttled. */
+export function randomDigits(digits: number): string {
+  return String(randomInt(10 ** digits)).padStart(digits, '0');
 }
 
 /** The form to hash and look up (`hashToken(normaliseCode(…))`): upper case, I and L as 1, O as 0, no dashes or spaces; null when it cannot be a code. */

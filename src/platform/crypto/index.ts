@@ -1,12 +1,12 @@
 export { keyIdOf, open, seal, type DataKey, type Place } from './cipher.js';
-export { normaliseCode, randomCode } from './codes.js';
+export { normaliseCode, randomCode, randomDigits } from './codes.js';
 export { DataKeys, type DataKeyStore, type StoredKey } from './data-keys.js';
 export { FileKeyManagement } from './file-key-management.js';
-export { addKey, createKeyFile } from './key-file.js';
+export { addKey, announceKey, createKeyFile, removeKey } from './key-file.js';
 export { type KeyManagement } from './key-management.js';
 export { KEY_PURPOSES, KeyFileError, newKeyFile, type KeyPurpose } from './key-material.js';
 export { KeyRing } from './key-ring.js';
 export { HasherBusyError, PasswordHasher, type PasswordCheck } from './passwords.js';
 export { CursorError, cursorScope, openCursor, sealCursor, type Json } from './sealed-cursor.js';
 export { hmac } from './mac.js';
-export { hashToken, randomToken, successorOf } from './tokens.js';
+export { equalSecret, hashToken, randomToken, successorOf } from './tokens.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FileKeyManagement } from './file-key-management.js';
-import { addKey, createKeyFile } from './key-file.js';
+import { addKey, announceKey, createKeyFile, removeKey } from './key-file.js';
 import { KEY_PURPOSES, KeyFileError, newKeyFile, type KeyEntry, type KeyFile } from './key-material.js';
 import { KeyRing } from './key-ring.js';
 
@@ -89,6 +89,44 @@ describe('key file', () => {
     await expect(new FileKeyManagement(after).unwrap(wrapped, 'c')).resolves.toHaveLength(32);
   });
 
+  it('announces a key that everybody knows before anybody uses it, and rotates to that one', async () => {
+    await createKeyFile(path);
+    const before = await KeyRing.load(path);
+    const kid = await announceKey(path, 'token-signing');
+    for (const purpose of ['mac', 'pepper', 'kek'] as const) await announceKey(path, purpose);
+    const announced = await KeyRing.load(path);
+    expect(announced.signingKey.kid).toBe(before.signingKey.kid);
+    expect([...announced.verificationKeys.keys()]).toEqual([before.signingKey.kid, kid]);
+    expect(announced.activeKekId).toBe(before.activeKekId);
+    expect(announced.pepper().id).toBe(before.pepper().id);
+    expect(announced.subkey('x').equals(before.subkey('x'))).toBe(true);
+    expect(await refusal(announceKey(path, 'token-signing'))).toMatch(/^exists/);
+
+    for (const purpose of KEY_PURPOSES) await addKey(path, purpose);
+    const after = await KeyRing.load(path);
+    expect(after.signingKey.kid).toBe(kid);
+    // Whoever had read the file before the rotation knows everything that is written after it.
+    expect(announced.subkeys('x').some((key) => key.equals(after.subkey('x')))).toBe(true);
+    expect(announced.pepper(after.pepper().id)?.key.equals(after.pepper().key)).toBe(true);
+    expect(announced.kek(after.activeKekId)).toBeDefined();
+    expect(after.subkeys('x')).toHaveLength(2);
+  });
+
+  it('gives up a signing key only after it was retired, and no other key ever', async () => {
+    await createKeyFile(path);
+    const { kid } = (await KeyRing.load(path)).signingKey;
+    const macId = (JSON.parse(await readFile(path, 'utf8')) as KeyFile).keys.find(
+      ({ purpose }) => purpose === 'mac',
+    )!.id;
+    for (const id of [kid, macId, 'none', '']) expect(await refusal(removeKey(path, id))).toMatch(/^missing/);
+    await addKey(path, 'token-signing');
+    await addKey(path, 'mac');
+    expect(await refusal(removeKey(path, macId))).toMatch(/^missing/);
+    await removeKey(path, kid);
+    expect([...(await KeyRing.load(path)).verificationKeys.keys()]).not.toContain(kid);
+    await expect(stat(`${path}.new`)).rejects.toThrow('ENOENT');
+  });
+
   it('lets one of many parallel rotations through at a time', async () => {
     await createKeyFile(path);
     const results = await Promise.allSettled(Array.from({ length: 10 }, () => addKey(path, 'mac')));
@@ -142,6 +180,18 @@ describe('key ring', () => {
     }
     expect(codeOf(changed('kek', { material: base64(randomBytes(33)) }))).toBe('malformed');
     expect(codeOf(changed('pepper', { material: base64(randomBytes(48)) }))).toBe('accepted');
+  });
+
+  it('refuses two announced keys of a purpose', () => {
+    const file = newKeyFile();
+    const next = (id: string) => ({
+      ...newKeyFile().keys.find(({ purpose }) => purpose === 'mac')!,
+      id,
+      status: 'next',
+    });
+    expect(codeOf({ ...file, keys: [...file.keys, next('a')] })).toBe('accepted');
+    expect(codeOf({ ...file, keys: [...file.keys, next('a'), next('b')] })).toBe('malformed');
+    expect(codeOf({ ...file, keys: [...file.keys, { ...next('a'), status: 'later' }] })).toBe('malformed');
   });
 
   it('refuses duplicate ids, unknown fields and other than one active key per purpose', () => {

@@ -44,7 +44,8 @@ export async function createKeyFile(path: string, now = new Date()): Promise<voi
 }
 
 /**
- * Rotation: adds a new active key of a purpose and retires the former; resolves with the new id. The new file is written beside
+ * Rotation: the announced key of a purpose becomes the active one, or a fresh one where none was announced, and the former
+ * is retired; resolves with the new id. The new file is written beside
  * the old one and renamed over it: a crash leaves the old keys in force, and at worst `<path>.new`, which also locks out a second operator.
  */
 export async function addKey(
@@ -52,14 +53,64 @@ export async function addKey(
   purpose: KeyPurpose,
   options: KeyFileOptions & { now?: Date } = {},
 ): Promise<string> {
+  let id = '';
+  await changed(path, options, (file) => {
+    const announced = file.keys.find((key) => key.purpose === purpose && key.status === 'next');
+    const added = announced ?? newKey(purpose, options.now);
+    id = added.id;
+    return file.keys
+      .filter((key) => key !== announced)
+      .map((key) => (key.purpose === purpose ? { ...key, status: 'retired' as const } : key))
+      .concat({ ...added, status: 'active' });
+  });
+  return id;
+}
+
+/** The step before rotation: a new key that every reader knows and no writer uses yet. Rejects with 'exists' when one waits already. */
+export async function announceKey(
+  path: string,
+  purpose: KeyPurpose,
+  options: KeyFileOptions & { now?: Date } = {},
+): Promise<string> {
+  const added = { ...newKey(purpose, options.now), status: 'next' as const };
+  await changed(path, options, (file) => {
+    if (file.keys.some((key) => key.purpose === purpose && key.status === 'next')) {
+      throw new KeyFileError('exists', `a ${purpose} key is announced already: rotate to it`);
+    }
+    return [...file.keys, added];
+  });
+  return added.id;
+}
+
+/**
+ * The step after rotation: a retired signing key verifies nothing any more. Only signing keys, whose tokens live for minutes:
+ * with any other key, what it sealed, wrapped or hashed would be lost.
+ */
+export async function removeKey(path: string, id: string, options: KeyFileOptions = {}): Promise<void> {
+  await changed(path, options, (file) => {
+    const key = file.keys.find((one) => one.id === id);
+    if (key?.purpose !== 'token-signing' || key.status !== 'retired') {
+      throw new KeyFileError('missing', 'there is no retired token-signing key of that id');
+    }
+    return file.keys.filter((one) => one !== key);
+  });
+}
+
+async function changed(
+  path: string,
+  options: KeyFileOptions,
+  change: (file: KeyFile) => readonly KeyEntry[],
+): Promise<void> {
   const target = await realpath(path).catch(() => path);
   const draft = `${target}.new`;
-  const added = newKey(purpose, options.now);
   const lock = await openExclusive(draft, `${draft} exists: another rotation runs, or remove it`, 'busy');
   try {
-    const file = rotated(await readKeyFile(target, options), added);
+    const file = await readKeyFile(target, options);
+    // a defect found now is better than after the next start
+    for (const entry of file.keys) void (entry.purpose === 'token-signing' ? signingPrivateKey : symmetricBytes)(entry);
+    const next = parseKeyFile({ version: 1, keys: change(file) });
     await keepOwner(lock, target);
-    await writeAndSync(lock, file);
+    await writeAndSync(lock, next);
     await rename(draft, target);
   } catch (error) {
     await lock.close();
@@ -67,22 +118,12 @@ export async function addKey(
     throw error;
   }
   await syncDirectory(target);
-  return added.id;
 }
 
 // an administrator who rotates must not lock the application's user out of its keys
 async function keepOwner(handle: FileHandle, path: string): Promise<void> {
   const [ours, theirs] = await Promise.all([handle.stat(), stat(path)]);
   if (ours.uid !== theirs.uid || ours.gid !== theirs.gid) await handle.chown(theirs.uid, theirs.gid);
-}
-
-function rotated(file: KeyFile, added: KeyEntry): KeyFile {
-  // a defect found now is better than after the next start
-  for (const entry of file.keys) void (entry.purpose === 'token-signing' ? signingPrivateKey : symmetricBytes)(entry);
-  const retired = file.keys.map((key) =>
-    key.purpose === added.purpose ? { ...key, status: 'retired' as const } : key,
-  );
-  return parseKeyFile({ version: 1, keys: [...retired, added] });
 }
 
 async function refuseUnfitFile(handle: FileHandle, path: string, options: KeyFileOptions): Promise<void> {

@@ -8,7 +8,8 @@ export interface KeyEntry {
   readonly id: string;
   readonly purpose: KeyPurpose;
   readonly createdAt: string;
-  readonly status: 'active' | 'retired';
+  /** `next`: announced. Every reader knows it, no writer uses it yet, so that replicas and caches learn of it beforehand. */
+  readonly status: 'active' | 'next' | 'retired';
   readonly material: string;
 }
 

@@ -24,12 +24,13 @@ const LABEL = /^[a-z][a-z0-9-]*(\/[a-z0-9-]+)*$/;
 
 /**
  * The validated keys of one key file, in memory for the process's life and in private fields, so that no log line or JSON
- * prints them. A retired key still verifies and unwraps; taking it out of the file ends that.
+ * prints them. A retired key still verifies and unwraps, and an announced one (`next`) already does; taking a key out of the
+ * file ends that.
  */
 export class KeyRing {
   /** The kid and private key that sign access tokens now (ES256). */
   readonly signingKey: SigningKey;
-  /** Every signing key's public half by kid, active and retired; a kid that is not in the map is refused. */
+  /** Every signing key's public half by kid: active, next, retired; a kid that is not in the map is refused. */
   readonly verificationKeys: ReadonlyMap<string, KeyObject>;
   readonly activeKekId: string;
   readonly #keks: ReadonlyMap<string, KeyObject>;
@@ -81,7 +82,7 @@ export class KeyRing {
     return this.subkeys(label)[0]!;
   }
 
-  /** The same of the active and then every retired mac key, newest first, for whoever verifies or looks up. */
+  /** The same of the active and then every other mac key, newest first, for whoever verifies or looks up. */
   subkeys(label: string): readonly KeyObject[] {
     let keys = this.#subkeys.get(label);
     if (!keys) {

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import bcrypt from 'bcrypt';
 import fc from 'fast-check';
@@ -117,6 +118,25 @@ describe('password hasher', () => {
     expect(ratio).toBeLessThan(1.4);
   });
 
+  it('does the work of the current cost for a hash of an older one too', async () => {
+    const older = await hasher({ cost: 5 }).hash('x');
+    const costly = hasher({ cost: 9 });
+    const now = await costly.hash('x');
+    const fastest = async (stored: string) => {
+      const times: number[] = [];
+      for (let i = 0; i < 9; i++) {
+        const start = performance.now();
+        await costly.verify('wrong', stored);
+        times.push(performance.now() - start);
+      }
+      return Math.min(...times);
+    };
+    const ratio = (await fastest(older)) / (await fastest(now));
+    expect(ratio).toBeGreaterThan(0.7);
+    expect(ratio).toBeLessThan(1.4);
+    expect(await costly.verify('x', older)).toEqual({ ok: true, needsRehash: true });
+  });
+
   it('refuses more work than its queue holds, and recovers', async () => {
     const small = hasher({ threads: 1, maxQueue: 2 });
     const results = await Promise.allSettled(Array.from({ length: 10 }, () => small.hash('x')));
@@ -140,8 +160,20 @@ describe('password hasher', () => {
     expect(ticks).toBeGreaterThan(duration / 20);
   });
 
-  it('leaves one core free by default', () => {
-    expect([1, 2, 4, 64].map(defaultThreads)).toEqual([1, 1, 3, 8]);
+  const onLinux = process.platform === 'linux' ? it : it.skip;
+  onLinux('hashes at a lower priority than everything else', async () => {
+    await main.hash('x');
+    const niceness = readdirSync('/proc/self/task').map((thread) => {
+      const fields = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ')[1]!.split(' ');
+      return [thread, Number(fields[16])] as const;
+    });
+    expect(niceness.find(([thread]) => thread === String(process.pid))![1]).toBeLessThan(5);
+    expect(niceness.filter(([, nice]) => nice === 5).length).toBeGreaterThan(0);
+  });
+
+  it('takes all cores by default where it has the lower priority, and leaves one free elsewhere', () => {
+    expect([1, 2, 4, 64].map((cores) => defaultThreads(cores, true))).toEqual([1, 2, 4, 8]);
+    expect([1, 2, 4, 64].map((cores) => defaultThreads(cores, false))).toEqual([1, 1, 3, 8]);
     expect(() => new PasswordHasher(ring, { cost: 31 })).toThrow(RangeError);
   });
 });

@@ -23,7 +23,7 @@ export interface PasswordHasherOptions {
   readonly cost: number;
   /** Worker threads; see defaultThreads. */
   readonly threads?: number;
-  /** Computations that may wait beyond the running ones; default 16 per thread, about 4 s of waiting at cost 12. */
+  /** Computations that may wait beyond the running ones; default as many as take about 4 s: 16 per thread at cost 12. */
   readonly maxQueue?: number;
 }
 
@@ -41,15 +41,17 @@ export interface PasswordCheck {
   readonly needsRehash: boolean;
 }
 
-const QUEUE_PER_THREAD = 16;
 const MAX_DEFAULT_THREADS = 8;
 
+const queueOf = (cost: number): number => Math.max(2, 16 * 2 ** (12 - cost));
+
 /**
- * One core is left to the event loop and the database: on two cores a burst of sign-ins then costs others at most half the machine;
- * beyond eight a flood of sign-ins would be worth more to an attacker than to patients.
+ * As many as there are cores where hashing runs at a lower priority of its own (Linux, see password.worker): it then takes
+ * what the event loop and the database leave. Elsewhere one core is left to them. Beyond eight, a flood of sign-ins would be
+ * worth more to an attacker than to patients.
  */
-export function defaultThreads(cores = availableParallelism()): number {
-  return Math.min(Math.max(1, cores - 1), MAX_DEFAULT_THREADS);
+export function defaultThreads(cores = availableParallelism(), hasPriorities = process.platform === 'linux'): number {
+  return Math.min(hasPriorities ? cores : Math.max(1, cores - 1), MAX_DEFAULT_THREADS);
 }
 
 /**
@@ -66,7 +68,7 @@ export class PasswordHasher {
   #closed = false;
 
   constructor(peppers: PepperSource, options: PasswordHasherOptions) {
-    const { cost, threads = defaultThreads(), maxQueue = threads * QUEUE_PER_THREAD } = options;
+    const { cost, threads = defaultThreads(), maxQueue = threads * queueOf(options.cost) } = options;
     requireInteger('cost', cost, MIN_COST, MAX_COST);
     requireInteger('threads', threads, 1, 64);
     requireInteger('maxQueue', maxQueue, 0, 100_000);
@@ -90,7 +92,8 @@ export class PasswordHasher {
     const { pepperId, cost, bcrypt } = parseStored(stored);
     const pepper = this.#peppers.pepper(pepperId);
     if (!pepper) throw new StoredPasswordError('unknown-pepper');
-    const matches = await this.run({ kind: 'verify', input: prehash(password, pepper.key), hash: bcrypt });
+    const input = prehash(password, pepper.key);
+    const matches = await this.run({ kind: 'verify', input, hash: bcrypt, more: this.upToCost(cost) });
     const ok = matches === true && password.isWellFormed();
     return { ok, needsRehash: ok && (cost !== this.#cost || pepperId !== this.#peppers.pepper().id) };
   }
@@ -98,7 +101,7 @@ export class PasswordHasher {
   /** Does the work of one verification at the current cost and answers false, so that an unknown account costs the same time; rejects with HasherBusyError. */
   async decoy(password: string): Promise<false> {
     const input = prehash(password, this.#peppers.pepper().key);
-    await this.run({ kind: 'verify', input, hash: decoyBcrypt(this.#cost) });
+    await this.run({ kind: 'verify', input, hash: decoyBcrypt(this.#cost), more: [] });
     return false;
   }
 
@@ -108,6 +111,14 @@ export class PasswordHasher {
     const pool = this.#pool;
     this.#pool = null;
     await pool?.close();
+  }
+
+  /**
+   * What is missing to the current cost, so that an account that nobody signed in to since it was raised answers in no shorter
+   * time: work doubles with each step, and 2^c + (2^c + 2^(c+1) + … + 2^(C-1)) = 2^C.
+   */
+  private upToCost(cost: number): string[] {
+    return Array.from({ length: Math.max(0, this.#cost - cost) }, (_, step) => decoyBcrypt(cost + step));
   }
 
   private async run(task: PasswordTask): Promise<string | boolean> {

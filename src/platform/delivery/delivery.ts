@@ -5,7 +5,15 @@ export interface Mail {
   text: string;
 }
 
+/** A text message to one mobile device; `to` is the number in E.164. The same rule: no clinical content. */
+export interface Sms {
+  to: string;
+  text: string;
+}
+
 /** Port for notices. Rejects when the message was not handed over, so that the outbox tries again. */
 export abstract class Delivery {
   abstract mail(mail: Mail): Promise<void>;
+
+  abstract sms(sms: Sms): Promise<void>;
 }

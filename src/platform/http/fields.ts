@@ -11,6 +11,7 @@ import {
   IsIn,
   IsInt,
   IsISO8601,
+  IsObject,
   IsOptional,
   IsString,
   IsUUID,
@@ -188,6 +189,10 @@ export const Nested = (type: () => Class, options: Common & { many?: number }): 
         [IsArray(), ArrayMaxSize(options.many), ValidateNested({ each: true }), Type(type)],
         { nested: type, many: true },
       );
+
+/** An object of a shape that is somebody else's, taken as it is and never presented; the parser limits its depth and size. */
+export const Plain = (options: Common): PropertyDecorator =>
+  field(options, { type: 'object', additionalProperties: true }, [IsObject()]);
 
 /** JSON of another shape, such as a FHIR resource or packed rules: presented as it is. Views only. */
 export const Json = (options: Common & { fhir?: boolean; array?: boolean }): PropertyDecorator =>

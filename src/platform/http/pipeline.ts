@@ -2,12 +2,14 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type AuditSink } from '../access/audit-sink.js';
+import type { EndpointOptions } from '../access/endpoint.js';
 import { attachTrail, trailOf, type Trail } from '../access/trail.js';
 import type { Clock } from '../clock.js';
 import type { Logger } from '../logging/logger.js';
 import { SECURITY_HEADERS } from './headers.js';
+import { writeProblem } from './dialect.js';
 import { checkJsonShape } from './json-limits.js';
-import { Problem, problemBody, unavailable } from './problem.js';
+import { Problem, unavailable } from './problem.js';
 import { toProblem } from './problem.filter.js';
 import { openRawTrail, openTrail } from './request-trail.js';
 
@@ -24,7 +26,24 @@ const PARSER: Record<string, Problem> = {
 };
 const EMPTY = new Problem(400, 'http.empty-body', 'A JSON body is needed here.');
 const MALFORMED = new Problem(400, 'http.malformed-json', 'The body is not valid JSON.');
+const REPEATED = new Problem(400, 'http.repeated-parameter', 'Send each parameter of the form once.');
+const FORM = 'application/x-www-form-urlencoded';
 const GARBAGE = new Problem(400, 'http.malformed-request', 'This is not a well-formed HTTP request.');
+
+const mediaTypeOf = (request: FastifyRequest): string =>
+  (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+
+function mediaTypeRefused(request: FastifyRequest): Problem {
+  const { endpoint, dialect } = trailOf(request);
+  const wanted = endpoint?.consumes?.join(' or ') ?? dialect?.mediaType ?? 'application/json';
+  return new Problem(415, 'http.media-type', `Send the body as ${wanted}.`);
+}
+
+/** The media type of a dialect is JSON: the one parser of JSON reads it, with all its checks. */
+function readAsJson(request: FastifyRequest): void {
+  const { dialect } = trailOf(request);
+  if (dialect && mediaTypeOf(request) === dialect.mediaType) request.headers['content-type'] = 'application/json';
+}
 
 /**
  * The request's way in and out, outside Nest: opens the trail, and lets no byte of an answer leave before an event tells
@@ -43,7 +62,12 @@ export class RequestPipeline {
       attachTrail(request, openTrail(request, this.clock));
       if (!request.headers.host) return done(new Problem(400, 'http.host-missing', 'The Host header is missing.'));
       void reply;
+      readAsJson(request);
       done();
+    });
+    fastify.addHook('onRoute', (route) => {
+      const { dialect } = (route.config as { endpoint?: EndpointOptions } | undefined)?.endpoint ?? {};
+      if (dialect?.bodyLimit !== undefined) route.bodyLimit = dialect.bodyLimit;
     });
     fastify.addHook('onSend', async (request, reply, payload) => this.send(request, reply, payload));
     fastify.addHook('onRequestAbort', async (request) => this.aborted(trailOf(request)));
@@ -86,7 +110,7 @@ export class RequestPipeline {
     const trail = trailOf(request);
     for (const [name, value] of Object.entries(SECURITY_HEADERS))
       if (!reply.hasHeader(name)) void reply.header(name, value);
-    void reply.header('x-request-id', trail.requestId);
+    void reply.headers({ ...trail.answerHeaders, 'x-request-id': trail.requestId });
     if (trail.settled || trail.endpoint?.unaudited || trail.code === 'audit.unavailable') return payload;
     try {
       await this.settle(trail, reply.statusCode, trail.code);
@@ -95,12 +119,13 @@ export class RequestPipeline {
       this.logger.error('an answer was withheld: its event could not be stored', error, { requestId: trail.requestId });
       const problem = auditAway();
       trail.code = problem.code;
-      const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
+      const { type, body } = writeProblem(problem, trail, this.publicUrl);
       for (const name of Object.keys(reply.getHeaders()))
         if (!(name in SECURITY_HEADERS) && name !== 'x-request-id') void reply.removeHeader(name);
       void reply.status(503).headers({
+        ...SECURITY_HEADERS,
         'retry-after': '2',
-        'content-type': 'application/problem+json',
+        'content-type': type,
         'content-length': Buffer.byteLength(body),
       });
       return body;
@@ -133,11 +158,11 @@ export class RequestPipeline {
   }
 
   private write(response: ServerResponse, problem: Problem, trail: Trail): void {
-    const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
+    const { type, body } = writeProblem(problem, trail, this.publicUrl);
     if (response.headersSent || response.destroyed) return;
     response.writeHead(problem.status, {
       ...SECURITY_HEADERS,
-      'content-type': 'application/problem+json',
+      'content-type': type,
       'content-length': Buffer.byteLength(body),
       'x-request-id': trail.requestId,
       connection: 'close',
@@ -148,10 +173,10 @@ export class RequestPipeline {
 
   private end(socket: Duplex, problem: Problem, trail: Trail): void {
     if (!socket.writable) return void socket.destroy();
-    const body = JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl));
+    const { type, body } = writeProblem(problem, trail, this.publicUrl);
     const headers = {
       ...SECURITY_HEADERS,
-      'content-type': 'application/problem+json',
+      'content-type': type,
       'content-length': String(Buffer.byteLength(body)),
       'x-request-id': trail.requestId,
       connection: 'close',
@@ -163,26 +188,33 @@ export class RequestPipeline {
     this.log({ ...trail, code: problem.code }, problem.status);
   }
 
-  /** JSON for all; other types only where the route declares that it consumes them, as an unread stream. No forms (CSRF). */
+  /** JSON for all; other types only where the route declares that it consumes them, as an unread stream. Forms only where a dialect or the route itself reads them (CSRF). */
   private installParsers(fastify: FastifyInstance): void {
     const parse = fastify.getDefaultJsonParser('error', 'error');
     fastify.removeAllContentTypeParsers();
     fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+      const { dialect } = trailOf(request);
+      // Some directories name a media type also where they send nothing.
+      if (body === '' && dialect && request.method === 'DELETE') return done(null, undefined);
       if (body === '') return done(EMPTY);
       try {
-        checkJsonShape(body as string);
+        checkJsonShape(body as string, dialect?.maxValues);
       } catch (error) {
         return done(error as Error);
       }
       // The parser's own error quotes the body.
       void parse(request, body as string, (error, value) => (error ? done(MALFORMED) : done(null, value)));
     });
+    fastify.addContentTypeParser(FORM, { parseAs: 'string' }, (request, body, done) => {
+      const { dialect, endpoint } = trailOf(request);
+      if (!dialect?.readsForms && !endpoint?.consumes?.includes(FORM)) return done(mediaTypeRefused(request));
+      const pairs = [...new URLSearchParams(body as string)];
+      const isOnceEach = new Set(pairs.map(([name]) => name)).size === pairs.length;
+      return isOnceEach ? done(null, Object.fromEntries(pairs)) : done(REPEATED);
+    });
     fastify.addContentTypeParser('*', (request, payload, done) => {
-      const type = (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
-      const consumes = trailOf(request).endpoint?.consumes;
-      if (consumes?.includes(type)) return done(null, payload);
-      const wanted = consumes?.join(' or ') ?? 'application/json';
-      done(new Problem(415, 'http.media-type', `Send the body as ${wanted}.`));
+      if (trailOf(request).endpoint?.consumes?.includes(mediaTypeOf(request))) return done(null, payload);
+      done(mediaTypeRefused(request));
     });
   }
 }

@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { trailOf } from '../access/trail.js';
 import { problemOf } from '../database/database-errors.js';
 import type { Logger } from '../logging/logger.js';
-import { notFound, Problem, problemBody } from './problem.js';
+import { writeProblem } from './dialect.js';
+import { notFound, Problem } from './problem.js';
 
 /** Fastify's own refusals, by code. Everything else of it is answered by its status. */
 const FASTIFY: Record<string, Problem> = {
@@ -54,7 +55,7 @@ export function toProblem(error: unknown): Problem {
 /** What a handler's answer said of its data, before it came to nothing. */
 const OF_DATA = ['etag', 'link', 'location', 'idempotency-replayed'];
 
-/** Every error of guards, pipes, handlers and the framework leaves as problem+json. */
+/** Every error of guards, pipes, handlers and the framework leaves as problem+json, or in the form of its route's dialect. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(
@@ -74,15 +75,17 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.status === 500)
       this.logger.error('unexpected error', error, { requestId: trail.requestId, route: trail.route });
     for (const name of OF_DATA) void reply.removeHeader(name);
+    const { type, body } = writeProblem(problem, trail, this.publicUrl);
     void reply
-      .status(problem.status)
+      .status(problem.extra.seeOther === undefined ? problem.status : 302)
       .headers({
         ...problem.extra.headers,
+        ...(problem.extra.seeOther === undefined ? {} : { location: problem.extra.seeOther }),
         ...(problem.extra.retryAfterSeconds === undefined
           ? {}
           : { 'retry-after': String(problem.extra.retryAfterSeconds) }),
       })
-      .type('application/problem+json')
-      .send(JSON.stringify(problemBody(problem, trail.requestId, this.publicUrl)));
+      .type(type)
+      .send(body);
   }
 }

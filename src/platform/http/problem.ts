@@ -7,14 +7,15 @@ export interface FieldError {
 
 /**
  * An error that is answered as `application/problem+json` (RFC 9457). `code` is `<module>.<kebab-reason>`, never reused;
- * `detail` says what to do and never echoes input.
+ * `detail` says what to do and never echoes input. `seeOther`: page to which a browser is sent instead (302); the event of
+ * the request tells of the refusal all the same.
  */
 export class Problem extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     readonly detail: string,
-    readonly extra: { errors?: FieldError[]; retryAfterSeconds?: number; headers?: Record<string, string> } = {},
+    readonly extra: { errors?: FieldError[]; retryAfterSeconds?: number; headers?: Record<string, string>; seeOther?: string } = {},
   ) {
     super(code);
     this.name = 'Problem';

@@ -4,6 +4,8 @@ import { newId } from '../ids.js';
 import type { EndpointOptions } from '../access/endpoint.js';
 import type { Trail } from '../access/trail.js';
 import type { Clock } from '../clock.js';
+import { Cookies } from './cookies.js';
+import { dialectOf } from './dialect.js';
 
 /** X-Request-Id is taken over when it is a UUID; anything else would be somebody's text in logs and events. */
 const requestIdOf = (given: string | string[] | undefined): string =>
@@ -15,6 +17,7 @@ const blank = {
   actor: null,
   accountId: null,
   sessionId: null,
+  carrier: null,
   credentialProblem: null,
   ctx: null,
   code: null,
@@ -30,6 +33,7 @@ export function openTrail(request: FastifyRequest, clock: Clock): Trail {
   return {
     ...blank,
     touches: [],
+    answerHeaders: {},
     params: Object.fromEntries(params),
     requestId: requestIdOf(request.headers['x-request-id']),
     receivedAt: clock.now(),
@@ -37,8 +41,10 @@ export function openTrail(request: FastifyRequest, clock: Clock): Trail {
     peer: request.ip,
     method: request.method,
     userAgent: (request.headers['user-agent'] ?? '').slice(0, 200),
+    cookies: new Cookies(request.headers.cookie),
     route: request.routeOptions?.url ?? '',
     endpoint: config.endpoint ?? null,
+    dialect: config.endpoint ? config.endpoint.dialect : dialectOf(request.raw.url ?? ''),
   };
 }
 
@@ -47,6 +53,7 @@ export function openRawTrail(peer: string, clock: Clock): Trail {
   return {
     ...blank,
     touches: [],
+    answerHeaders: {},
     params: {},
     requestId: newId(),
     receivedAt: clock.now(),
@@ -54,5 +61,6 @@ export function openRawTrail(peer: string, clock: Clock): Trail {
     peer,
     method: '',
     userAgent: '',
+    cookies: new Cookies(undefined),
   };
 }

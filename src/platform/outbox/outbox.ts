@@ -5,11 +5,17 @@ import { after, Clock } from '../clock.js';
 import { Database } from '../database/database.js';
 import type { Db } from '../database/db.js';
 import { Vault } from '../database/vault.js';
-import { Delivery, type Mail } from '../delivery/delivery.js';
+import { Delivery, type Mail, type Sms } from '../delivery/delivery.js';
 import { Logger } from '../logging/logger.js';
+
+/** `decoy`: the work of a mail that nobody gets. */
+type Kind = 'mail' | 'sms' | 'decoy';
+
+type Work = Pick<Ctx, 'db' | 'now' | 'afterCommit'>;
 
 interface Job {
   outbox_id: string;
+  kind: Kind;
   payload: Buffer;
   attempts: number;
 }
@@ -39,14 +45,18 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   ) {}
 
   /** Puts a mail into the caller's transaction; it is sent soon after the commit. */
-  async mail(ctx: Pick<Ctx, 'db' | 'now' | 'afterCommit'>, mail: Mail): Promise<void> {
-    const id = newId();
-    const payload = await this.vault.seal(ctx, 'outbox', placeOf(id), JSON.stringify(mail));
-    await ctx.db.query(
-      'INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)',
-      [id, 'mail', payload, ctx.now],
-    );
-    ctx.afterCommit(() => this.wake());
+  mail(ctx: Work, mail: Mail): Promise<void> {
+    return this.put(ctx, 'mail', mail);
+  }
+
+  /** The same work as {@link mail}, for nobody: where a stranger must not learn whether there was anybody to write to. */
+  decoy(ctx: Work, mail: Mail): Promise<void> {
+    return this.put(ctx, 'decoy', mail);
+  }
+
+  /** As {@link mail}, for a text message; one that could not be sent before `expiresAt` is thrown away, because its code is dead by then. */
+  sms(ctx: Work, sms: Sms, expiresAt: Date): Promise<void> {
+    return this.put(ctx, 'sms', { ...sms, expiresAt: expiresAt.toISOString() });
   }
 
   onApplicationBootstrap(): void {
@@ -69,6 +79,16 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     return drained;
   }
 
+  private async put(ctx: Work, kind: Kind, message: object): Promise<void> {
+    const id = newId();
+    const payload = await this.vault.seal(ctx, 'outbox', placeOf(id), JSON.stringify(message));
+    await ctx.db.query(
+      'INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)',
+      [id, kind, payload, ctx.now],
+    );
+    ctx.afterCommit(() => this.wake());
+  }
+
   private wake(delayMs = 0): void {
     if (this.stopped) return;
     if (this.timer) clearTimeout(this.timer);
@@ -85,7 +105,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     return this.database.write(null, async (db) => {
       const now = this.clock.now();
       const [job] = await db.query<Job>(
-        `SELECT outbox_id, payload, attempts FROM platform.outbox
+        `SELECT outbox_id, kind, payload, attempts FROM platform.outbox
           WHERE next_at <= $1 AND done_at IS NULL AND failed_at IS NULL ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
         [now],
       );
@@ -98,7 +118,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   private async send(db: Db, job: Job, now: Date): Promise<void> {
     try {
       const text = await this.vault.open({ db }, placeOf(job.outbox_id), job.payload);
-      await this.delivery.mail(JSON.parse(text.toString()) as Mail);
+      await this.handOver(job.kind, text.toString(), now);
       await db.query('DELETE FROM platform.outbox WHERE outbox_id = $1', [job.outbox_id]);
     } catch (error) {
       this.logger.error('a notice was not delivered', error, { job: job.outbox_id, attempt: job.attempts + 1 });
@@ -108,6 +128,13 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
         [job.outbox_id, after(now, backOff(job.attempts)), isLast ? now : null],
       );
     }
+  }
+
+  private async handOver(kind: Kind, text: string, now: Date): Promise<void> {
+    if (kind === 'decoy') return;
+    if (kind === 'mail') return this.delivery.mail(JSON.parse(text) as Mail);
+    const { expiresAt, ...sms } = JSON.parse(text) as Sms & { expiresAt: string };
+    if (new Date(expiresAt) > now) await this.delivery.sms(sms);
   }
 }
 

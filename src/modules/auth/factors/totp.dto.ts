@@ -1,5 +1,6 @@
-import { OneOf, Text, Texts } from '../../../platform/http/fields.js';
-import { OpenedView } from '../sessions/session.dto.js';
+import { Text } from '../../../platform/http/fields.js';
+import type { Transport } from '../../../platform/http/cookies.js';
+import { AskedTransport } from '../sessions/session.dto.js';
 
 export class EnrolTotp {
   @Text({
@@ -13,6 +14,9 @@ export class EnrolTotp {
 export class ConfirmTotp extends EnrolTotp {
   @Text({ max: 100, description: 'What the app shows.' })
   code: string;
+
+  @AskedTransport()
+  transport?: Transport;
 }
 
 export class TotpView {
@@ -24,12 +28,4 @@ export class TotpView {
 
   @Text({ max: 100_000, description: 'The link as a QR code, SVG.' })
   qrSvg: string;
-}
-
-export class EnrolledView extends OpenedView {
-  @OneOf(['authenticated', 'confirmed'], { description: 'authenticated: the sign-in is finished too.' })
-  status: string;
-
-  @Texts({ description: 'Ten codes, each good once in place of the app. Shown this once.' })
-  recoveryCodes: string[];
 }

@@ -8,16 +8,18 @@ import { Database } from '../../../platform/database/database.js';
 import type { Db } from '../../../platform/database/db.js';
 import { Outbox } from '../../../platform/outbox/outbox.js';
 import { Accounts, People } from '../../users/index.js';
-import { usernameOf } from '../account-state.js';
+import { holderOf, type Holder } from '../account-state.js';
 import { Attempts, networkOf } from '../throttling/attempts.js';
 import { invalidActivation } from '../auth.errors.js';
 import { Credentials } from '../passwords/credentials.service.js';
-import { LEAST_ALONE, LEAST_WITH_SECOND_FACTOR } from '../passwords/password.rules.js';
+import { FactorPolicy } from '../factors/factor-policy.js';
+import { Addresses } from '../recovery/addresses.js';
 import { Secrets } from '../secrets.js';
-import { isStaff } from '../sessions/session.rules.js';
 import type { Activate } from './activation.dto.js';
+import type { InvitationView } from './invitation.dto.js';
 
-const DAYS = 7;
+/** How long a code is good, in days. */
+export const DAYS = 7;
 
 /** Whom a code lets in: the holder of an account that waits for its first password, or a patient who opens one to their chart. */
 export type Invited = { accountId: string } | { patientId: string; email: string };
@@ -27,6 +29,7 @@ interface Invitation {
   accountId: string | null;
   patientId: string | null;
   email: string | null;
+  mailedTo: string | null;
 }
 
 const OPEN = 'used_at IS NULL AND expires_at > $1';
@@ -40,39 +43,67 @@ export class Invitations {
     private readonly people: People,
     private readonly attempts: Attempts,
     private readonly credentials: Credentials,
+    private readonly policy: FactorPolicy,
     private readonly secrets: Secrets,
+    private readonly addresses: Addresses,
     private readonly outbox: Outbox,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** The code itself is only in the return value: mail it, or print it as a letter. */
-  async create(ctx: Pick<Ctx, 'db' | 'now' | 'actor'>, invited: Invited): Promise<string> {
+  /**
+   * The code itself is only in the return value: mail it, or print it as a letter. `mailedTo`: the address that it goes to
+   * straight away, which counts as verified once the code was used.
+   */
+  async create(
+    ctx: Pick<Ctx, 'db' | 'now' | 'actor'>,
+    invited: Invited,
+    mailedTo: string | null = null,
+  ): Promise<{ code: string; expiresAt: Date }> {
     const { accountId, patientId, email } = { accountId: null, patientId: null, email: null, ...invited };
-    await ctx.db.query(
-      `UPDATE auth.invitation SET expires_at = $1 WHERE ${OPEN} AND (account_id = $2 OR patient_id = $3)`,
-      [ctx.now, accountId, patientId],
-    );
+    await this.voidOpen(ctx, invited);
     const code = randomCode();
+    const expiresAt = after(ctx.now, DAYS * 86_400);
     await ctx.db.query(
-      `INSERT INTO auth.invitation (invitation_id, code_mac, account_id, patient_id, email, expires_at, created_at, created_by)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      `INSERT INTO auth.invitation (invitation_id, code_mac, account_id, patient_id, email, expires_at, created_at, created_by, mailed_to)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       [
         newId(),
         this.secrets.mac('activation', normaliseCode(code)!),
         accountId,
         patientId,
         email,
-        after(ctx.now, DAYS * 86_400),
+        expiresAt,
         ctx.now,
         ctx.actor?.id ?? null,
+        mailedTo,
       ],
     );
-    return code;
+    return { code, expiresAt };
+  }
+
+  /** Ends what is open for the chart or account; resolves with the ids of what that was. */
+  async voidOpen(ctx: Pick<Ctx, 'db' | 'now'>, of: { accountId: string } | { patientId: string }): Promise<string[]> {
+    const { accountId, patientId } = { accountId: null, patientId: null, ...of };
+    const rows = await ctx.db.query<{ id: string }>(
+      `UPDATE auth.invitation SET expires_at = $1 WHERE ${OPEN} AND (account_id = $2 OR patient_id = $3) RETURNING invitation_id AS id`,
+      [ctx.now, accountId, patientId],
+    );
+    return rows.map((row) => row.id);
+  }
+
+  /** What is open for the chart or account, the newest first. */
+  open(ctx: Pick<Ctx, 'db' | 'now'>, of: { accountId: string } | { patientId: string }): Promise<InvitationView[]> {
+    const { accountId, patientId } = { accountId: null, patientId: null, ...of };
+    return ctx.db.query<InvitationView>(
+      `SELECT invitation_id AS id, mailed_to AS "mailedTo", created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt"
+         FROM auth.invitation WHERE ${OPEN} AND (account_id = $2 OR patient_id = $3) ORDER BY invitation_id DESC`,
+      [ctx.now, accountId, patientId],
+    );
   }
 
   /** Makes a code and mails it after the commit. The mail says where to go; nothing of the person or their care. */
   async invite(ctx: Ctx, invited: Invited, email: string): Promise<void> {
-    const code = await this.create(ctx, invited);
+    const { code } = await this.create(ctx, invited, email);
     const isPatient = 'patientId' in invited;
     const { hospital, http } = this.config;
     await this.outbox.mail(ctx, {
@@ -98,23 +129,30 @@ export class Invitations {
   async activate(ctx: Ctx, input: Activate): Promise<void> {
     const { password, dateOfBirth, username = null } = input;
     const code = normaliseCode(input.activationCode);
-    const attempts = [
-      this.attempts.of('activation-address', networkOf(ctx.client.address)),
-      this.attempts.of('activation', code ?? input.activationCode),
-    ];
+    const network = this.attempts.of('activation-address', networkOf(ctx.client.address));
+    const ofCode = this.attempts.of('activation', code ?? input.activationCode);
     const found = await this.database.write(null, async (db) => {
-      for (const attempt of attempts) {
-        const refused = await this.attempts.refusal(db, attempt, ctx.now);
-        if (refused) return refused;
-      }
+      const refused =
+        (await this.attempts.networkRefusal(ctx, db, network, 'activation')) ??
+        (await this.attempts.refusal(db, ofCode, ctx.now));
+      if (refused) return refused;
       return code === null ? null : this.find(db, code, ctx.now);
     });
     if (found instanceof Error) throw found;
     if (!found || (found.invitation.patientId !== null && (dateOfBirth === undefined || username === null)))
       throw invalidActivation();
-    const { invitation, least, ownUsername } = found;
+    const { invitation, least, holder } = found;
     if (invitation.accountId !== null) ctx.identify({ accountId: invitation.accountId });
-    const hash = await this.credentials.hashNew(password, least, ownUsername ?? username);
+    const hash = await this.credentials
+      .hashNew(password, least, { ...holder, username: holder.username ?? username })
+      .catch(async (error: unknown) => {
+        // The code was right: whatever is wrong with the password is no failure to show one.
+        await this.database.write(null, async (db) => {
+          await this.attempts.withdraw(db, network);
+          await this.attempts.withdraw(db, ofCode);
+        });
+        throw error;
+      });
 
     const used = await ctx.db.query(
       `UPDATE auth.invitation SET used_at = $1 WHERE ${OPEN} AND invitation_id = $2 RETURNING 1`,
@@ -123,7 +161,10 @@ export class Invitations {
     if (used.length === 0) throw invalidActivation();
     const accountId = await this.openAccount(ctx, invitation, username, dateOfBirth);
     await this.credentials.create(ctx, accountId, hash);
-    await this.attempts.succeeded(ctx.db, ...attempts);
+    const { mailedTo } = invitation;
+    if (mailedTo !== null && mailedTo === (await this.accounts.emailOf(ctx, accountId)))
+      await this.addresses.verified(ctx, accountId, mailedTo);
+    await this.attempts.succeeded(ctx.db, network, ofCode);
     ctx.identify({ accountId });
     ctx.touch({ patientId: invitation.patientId, type: 'Account', id: accountId });
   }
@@ -132,17 +173,20 @@ export class Invitations {
     db: Db,
     code: string,
     now: Date,
-  ): Promise<{ invitation: Invitation; least: number; ownUsername: string | null } | null> {
+  ): Promise<{ invitation: Invitation; least: number; holder: Holder } | null> {
     const [invitation] = await db.query<Invitation>(
-      `SELECT invitation_id AS "invitationId", account_id AS "accountId", patient_id AS "patientId", email
+      `SELECT invitation_id AS "invitationId", account_id AS "accountId", patient_id AS "patientId", email, mailed_to AS "mailedTo"
          FROM auth.invitation WHERE ${OPEN} AND code_mac = ANY($2)`,
       [now, this.secrets.macs('activation', code)],
     );
     if (!invitation) return null;
-    if (invitation.accountId === null) return { invitation, least: LEAST_ALONE, ownUsername: null };
+    if (invitation.accountId === null) {
+      const holder = { username: null, email: invitation.email };
+      return { invitation, least: this.policy.leastPasswordOf(new Set(['patient'])), holder };
+    }
     const { person } = await this.people.loadPerson(db, invitation.accountId, now);
-    const least = isStaff(person.roles) ? LEAST_WITH_SECOND_FACTOR : LEAST_ALONE;
-    return { invitation, least, ownUsername: await usernameOf(db, invitation.accountId) };
+    const least = this.policy.leastPasswordOf(person.roles);
+    return { invitation, least, holder: await holderOf(db, invitation.accountId) };
   }
 
   private async openAccount(

@@ -16,6 +16,8 @@ export interface AccessClaims {
   jti: string;
   /** Seconds since 1970. */
   exp: number;
+  /** Thumbprint of the certificate that the token is bound to. */
+  certificate: string | null;
 }
 
 /** Signs access tokens (ES256, five minutes by configuration, never longer than their session). */
@@ -27,7 +29,7 @@ export class AccessTokens {
   ) {}
 
   issue(
-    session: { accountId: string; sessionId: string; expiresAt: Date },
+    session: { accountId: string; sessionId: string; expiresAt: Date; certificate?: string | null },
     now: Date,
   ): { accessToken: string; expiresIn: number } {
     const iat = Math.floor(now.getTime() / 1000);
@@ -43,6 +45,8 @@ export class AccessTokens {
         jti: uuidv4(),
         iat,
         exp: iat + expiresIn,
+        // RFC 8705 section 3.1: who shows the token must come with this certificate.
+        ...(session.certificate ? { cnf: { 'x5t#S256': session.certificate } } : {}),
       },
       privateKey,
       { algorithm: ALGORITHM, header: { alg: ALGORITHM, typ: TOKEN_TYPE, kid } },

@@ -5,11 +5,14 @@ import { LRUCache } from 'lru-cache';
 import { endpointOf } from '../../../platform/access/endpoint.js';
 import { trailOf, type Trail } from '../../../platform/access/trail.js';
 import { Clock } from '../../../platform/clock.js';
+import { ClientCertificates } from '../../../platform/http/client-certificate.js';
+import { scimTokenOf, ScimTokens } from '../clients/scim-tokens.service.js';
 import type { AccessClaims } from './access-tokens.js';
-import { bearerOf, JwtStrategy } from './jwt.strategy.js';
+import { credentialOf, JwtStrategy, type Credential } from './jwt.strategy.js';
 import { LiveSessions } from './live-sessions.js';
 
 const REMEMBERED = 10_000;
+const SCIM_PREFIX = '/scim';
 
 /**
  * Who: finds out whom a request speaks for, from its access token and the live session behind it, and notes it in the trail.
@@ -23,6 +26,8 @@ export class JwtGuard extends AuthGuard() {
   constructor(
     strategy: JwtStrategy,
     private readonly live: LiveSessions,
+    private readonly scimTokens: ScimTokens,
+    private readonly certificates: ClientCertificates,
     private readonly clock: Clock,
   ) {
     super({ defaultStrategy: (strategy as unknown as { name: string }).name });
@@ -32,16 +37,35 @@ export class JwtGuard extends AuthGuard() {
     const endpoint = endpointOf(context.getHandler());
     if (!endpoint || endpoint.access === 'public') return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const token = bearerOf(request.headers.authorization);
-    if (token === null) return true;
+    const scimToken = scimTokenOf(request.headers.authorization);
+    if (scimToken !== null && endpoint.dialect?.prefix === SCIM_PREFIX) return this.byScimToken(scimToken, request);
+    const credential = credentialOf(request);
+    if (credential === null || isBesideTheRequest(credential, request)) return true;
     const trail = trailOf(request);
-    const claims = await this.claimsIn(token, trail, context);
+    trail.carrier = credential.carrier;
+    const claims = await this.claimsIn(credential.token, trail, context);
     if (!claims) return true;
+    if (claims.certificate !== null && claims.certificate !== this.certificates.of(request)) {
+      noteProblem(trail, false);
+      return true;
+    }
     trail.accountId = claims.sub;
     trail.sessionId = claims.sid;
     const isBackground = endpoint.background === true || request.headers['x-portico-background'] === 'true';
-    trail.actor = await this.live.actorOf(claims, isBackground);
+    trail.actor = await this.live.actorOf(claims, credential.carrier, isBackground);
     if (!trail.actor) trail.credentialProblem = 'auth.session-ended';
+    return true;
+  }
+
+  /** A directory's bearer secret. On any other route it is a token like any that is not ours. */
+  private async byScimToken(token: string, request: FastifyRequest): Promise<boolean> {
+    const trail = trailOf(request);
+    const { accountId, tokenId, actor, problem } = await this.scimTokens.show(token);
+    trail.carrier = 'bearer';
+    trail.accountId = accountId;
+    trail.sessionId = tokenId;
+    trail.actor = actor;
+    trail.credentialProblem = problem;
     return true;
   }
 
@@ -72,6 +96,10 @@ export class JwtGuard extends AuthGuard() {
     return claims;
   }
 }
+
+/** Browsers send the cookies of a former session along; who shows the token of a sign-in under way speaks by that. */
+const isBesideTheRequest = ({ carrier }: Credential, { body }: FastifyRequest): boolean =>
+  carrier === 'cookie' && (body as { mfaToken?: unknown } | null | undefined)?.mfaToken !== undefined;
 
 function noteProblem(trail: Trail, isExpired: boolean): void {
   trail.credentialProblem = isExpired ? 'auth.token-expired' : 'auth.token-invalid';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { bearerOf, claimsOf, keyIdOf } from './jwt.strategy.js';
+import { bearerOf, claimsOf, isOfOurMaking, keyIdOf } from './jwt.strategy.js';
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const signature = Buffer.alloc(64, 7).toString('base64url');
@@ -68,11 +68,30 @@ describe('claimsOf', () => {
   const claims = { sub: id, sid: id, jti: id, iat: 1, exp: 2 };
 
   it('takes all of them', () => {
-    expect(claimsOf(claims)).toEqual({ sub: id, sid: id, jti: id, exp: 2 });
+    expect(claimsOf(claims)).toEqual({ sub: id, sid: id, jti: id, exp: 2, certificate: null });
   });
 
   it.each(['sub', 'sid', 'jti', 'iat', 'exp'])('refuses a token without %s', (name) => {
     expect(claimsOf({ ...claims, [name]: undefined })).toBeNull();
     expect(claimsOf({ ...claims, [name]: 'x' })).toBeNull();
+  });
+});
+
+describe('isOfOurMaking', () => {
+  const NOW = 1_000_000;
+  const claims = { iss: 'i', aud: 'portico', sub: 's', sid: 's', jti: 'j', iat: NOW, exp: NOW + 300 };
+
+  it.each([
+    [{}, true],
+    [{ cnf: {} }, true],
+    [{ aud: ['portico'] }, false],
+    [{ aud: 'other' }, false],
+    [{ exp: NOW + 301 }, false],
+    [{ exp: Infinity }, false],
+    [{ iat: NOW + 301 }, false],
+    [{ nbf: NOW - 1 }, false],
+    [{ scope: '*' }, false],
+  ])('%j', (change, isOurs) => {
+    expect(isOfOurMaking({ ...claims, ...change }, 300)).toBe(isOurs);
   });
 });

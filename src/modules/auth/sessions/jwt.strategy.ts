@@ -4,20 +4,36 @@ import type { FastifyRequest } from 'fastify';
 import passport from 'passport';
 import passportJwt from 'passport-jwt';
 import { validate as isUuid } from 'uuid';
+import { trailOf } from '../../../platform/access/trail.js';
 import { Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { KeyRing } from '../../../platform/crypto/index.js';
+import type { Transport } from '../../../platform/http/cookies.js';
 import { ALGORITHM, AUDIENCE, TOKEN_TYPE, type AccessClaims } from './access-tokens.js';
 
 /** Ours have about 500 characters. */
 const MAX_LENGTH = 1_024;
 
+const shaped = (token: string): string =>
+  token.length <= MAX_LENGTH && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) ? token : '';
+
 /** The text after `Bearer`; null when no bearer token was sent at all, '' when it is none that could be ours. */
 export function bearerOf(authorization: string | undefined): string | null {
   const sent = /^bearer(?: +(.*))?$/i.exec(authorization ?? '');
-  if (!sent) return null;
-  const token = sent[1] ?? '';
-  return token.length <= MAX_LENGTH && /^[\w-]+\.[\w-]+\.[\w-]+$/.test(token) ? token : '';
+  return sent ? shaped(sent[1] ?? '') : null;
+}
+
+export interface Credential {
+  token: string;
+  carrier: Transport;
+}
+
+/** The access token of a request and what carried it. With an Authorization header of any kind, cookies are not looked at. */
+export function credentialOf(request: FastifyRequest): Credential | null {
+  const { authorization } = request.headers;
+  const carrier = authorization === undefined ? 'cookie' : 'bearer';
+  const token = carrier === 'bearer' ? bearerOf(authorization) : trailOf(request).cookies.get('access');
+  return token === null ? null : { token: carrier === 'bearer' ? token : shaped(token), carrier };
 }
 
 /**
@@ -38,10 +54,22 @@ export function keyIdOf(token: string): string | null {
 
 /** The claims that everything behind relies on, or null; issuer, audience and time are checked already. */
 export function claimsOf(payload: Record<string, unknown>): AccessClaims | null {
-  const { sub, sid, jti, iat, exp } = payload;
+  const { sub, sid, jti, iat, exp, cnf } = payload;
+  const certificate = cnf === undefined ? null : (cnf as Record<string, unknown> | null)?.['x5t#S256'];
   if (!isUuid(sub) || !isUuid(sid) || !isUuid(jti)) return null;
   if (!Number.isInteger(iat) || !Number.isInteger(exp)) return null;
-  return { sub: sub as string, sid: sid as string, jti: jti as string, exp: exp as number };
+  // A binding that is not understood is not met.
+  if (certificate !== null && (typeof certificate !== 'string' || certificate === '')) return null;
+  return { sub: sub as string, sid: sid as string, jti: jti as string, exp: exp as number, certificate };
+}
+
+const CLAIMS = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'iat', 'exp', 'cnf']);
+
+/** What verification itself does not ask: no claim that we never make, one audience, and no longer life than we give. */
+export function isOfOurMaking(payload: Record<string, unknown>, longestSeconds: number): boolean {
+  const { aud, iat, exp } = payload as { aud: unknown; iat: number; exp: number };
+  const isTimely = exp >= iat && exp - iat <= longestSeconds;
+  return isTimely && aud === AUDIENCE && Object.keys(payload).every((claim) => CLAIMS.has(claim));
 }
 
 let strategies = 0;
@@ -49,9 +77,11 @@ let strategies = 0;
 /** Verifies access tokens: algorithm, key, type, issuer, audience and time are pinned here, and nothing is taken from the token's word. */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
+  private readonly longestSeconds: number;
+
   constructor(ring: KeyRing, clock: Clock, @Inject(CONFIG) config: Config) {
     super({
-      jwtFromRequest: (request) => bearerOf((request as unknown as FastifyRequest).headers.authorization),
+      jwtFromRequest: (request: unknown) => credentialOf(request as FastifyRequest)?.token ?? null,
       secretOrKeyProvider: (_request: unknown, token: string, done: (error: unknown, key?: never) => void) => {
         const key = ring.verificationKeys.get(keyIdOf(token) ?? '');
         if (key) done(null, key as never);
@@ -67,6 +97,7 @@ export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
       enumerable: true,
       get: () => Math.floor(clock.now().getTime() / 1000),
     });
+    this.longestSeconds = config.sessions.accessTokenSeconds;
   }
 
   /** Passport is one for the whole process: each portal in it registers its own strategy, with its own keys. */
@@ -77,6 +108,7 @@ export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
   }
 
   validate(payload: Record<string, unknown>): AccessClaims | false {
-    return claimsOf(payload) ?? false;
+    const claims = claimsOf(payload);
+    return claims !== null && isOfOurMaking(payload, this.longestSeconds) && claims;
   }
 }

@@ -6,6 +6,7 @@ import type { Actor, Assurance } from '../../../platform/access/actor.js';
 import { Batcher } from '../../../platform/batcher.js';
 import { Clock } from '../../../platform/clock.js';
 import { SystemPool } from '../../../platform/database/system-pool.js';
+import type { Transport } from '../../../platform/http/cookies.js';
 import { unavailable } from '../../../platform/http/problem.js';
 import { Logger } from '../../../platform/logging/logger.js';
 import { People, type LoadedPerson } from '../../users/index.js';
@@ -19,6 +20,7 @@ interface LiveRow extends SessionState {
   acr: Assurance['acr'];
   amr: string[];
   authTime: Date;
+  transport: Transport;
   isActive: boolean;
   accessVersion: string;
 }
@@ -29,12 +31,12 @@ type Remembered = LoadedPerson & { ability: Ability };
 const NOTE_ACTIVITY_MS = 1_000;
 const REMEMBERED_PEOPLE = 5_000;
 
-// Several requests share a statement; each waits for at most two seconds, then nothing is answered.
-const LOOKS = { maxBatch: 128, maxInFlight: 1, maxWaiting: 4_096, deadlineMs: 2_000 };
+// Several requests share a statement; each waits for at most one second, then nothing is answered.
+const LOOKS = { maxBatch: 128, maxInFlight: 1, maxWaiting: 4_096, deadlineMs: 1_000 };
 
 const LOOK = `SELECT s.session_id AS "sessionId", s.account_id AS "accountId", s.acr, s.amr, s.auth_time AS "authTime",
     s.created_at AS "createdAt", s.last_active_at AS "lastActiveAt", s.idle_seconds AS "idleSeconds", s.expires_at AS "expiresAt",
-    s.ended_at AS "endedAt", a.status = 'active' AS "isActive", a.access_version AS "accessVersion"
+    s.ended_at AS "endedAt", s.transport, a.status = 'active' AS "isActive", a.access_version AS "accessVersion"
   FROM auth.session s JOIN users.account a ON a.account_id = s.account_id WHERE s.session_id = ANY($1::uuid[])`;
 
 // What somebody else is changing at this moment is left alone: no waiting, no deadlock between replicas. Losing the last
@@ -66,11 +68,15 @@ export class LiveSessions {
     this.activity = new Batcher((ids) => this.note(ids), { ...LOOKS, maxInFlight: 1 });
   }
 
-  /** Who acts in the session, or null when it is over. Throws 503 when that cannot be found out. */
-  async actorOf(claims: AccessClaims, isBackground: boolean): Promise<Actor | null> {
+  /**
+   * Who acts in the session, or null when it is over, or when its token came by another way than it was given out. Throws 503
+   * when that cannot be found out.
+   */
+  async actorOf(claims: AccessClaims, carrier: Transport, isBackground: boolean): Promise<Actor | null> {
     try {
       const session = await this.looks.submit(claims.sid);
       if (!session || session.accountId !== claims.sub || !session.isActive) return null;
+      if (session.transport !== carrier) return null;
       const now = this.clock.now();
       const verdict = verdictOf(session, now);
       if (verdict === 'ended') return null;

@@ -3,20 +3,44 @@ import { AuditSink } from '../../../platform/access/audit-sink.js';
 import type { Ctx } from '../../../platform/access/context.js';
 import { Database } from '../../../platform/database/database.js';
 import type { Db } from '../../../platform/database/db.js';
+import { Devices } from '../devices/devices.service.js';
 import { SignIns } from '../sign-in/sign-ins.js';
+import { SecurityEvents } from './security-events.js';
+import { SERVICE_DEVICE } from './session.rules.js';
 
 export type EndReason =
-  'logout' | 'idle' | 'expired' | 'revoked' | 'reuse' | 'disabled' | 'roles-changed' | 'password-changed';
+  | 'logout'
+  | 'idle'
+  | 'expired'
+  | 'revoked'
+  | 'reuse'
+  | 'disabled'
+  | 'roles-changed'
+  | 'password-changed'
+  | 'password-expired'
+  | 'sso-logout'
+  | 'too-many'
+  | 'recovered'
+  | 'key-revoked';
 
 interface Ended {
   session_id: string;
   account_id: string;
   end_reason: EndReason;
+  device: string;
+  place: string;
+}
+
+/** Whom a logout token names: a session, a subject, or both. */
+interface SsoEnd {
+  issuer: string;
+  subject: string | null;
+  sid: string | null;
 }
 
 const RUN_OUT = `ended_at IS NULL AND (expires_at <= $1 OR last_active_at + idle_seconds * interval '1 second' <= $1)`;
 const END_RUN_OUT = `UPDATE auth.session SET ended_at = $1, end_reason = CASE WHEN expires_at <= $1 THEN 'expired' ELSE 'idle' END`;
-const RETURNING = 'RETURNING session_id, account_id, end_reason';
+const RETURNING = 'RETURNING session_id, account_id, end_reason, device, place';
 
 /** Each session ends once, for one reason: every way is a conditional UPDATE, and what it returns is what it ended. */
 @Injectable()
@@ -25,6 +49,8 @@ export class SessionEndings {
     private readonly database: Database,
     private readonly sink: AuditSink,
     private readonly signIns: SignIns,
+    private readonly devices: Devices,
+    private readonly events: SecurityEvents,
   ) {}
 
   /** Automatic logout of one session that a request found idle or past its end. The event is in the same transaction. */
@@ -68,23 +94,100 @@ export class SessionEndings {
       `UPDATE auth.session SET ended_at = $1, end_reason = $3 WHERE session_id = $2 AND ended_at IS NULL ${RETURNING}`,
       [ctx.now, sessionId, reason],
     );
-    touch(ctx, ended);
+    await this.ownDoing(ctx, ended);
     return ended.length > 0;
   }
 
   /** All sessions of the account but `except`, and sign-ins half-way: those first, so that none of them opens a session behind our back. */
   async endAll(ctx: Ctx, accountId: string, reason: EndReason, except: string | null = null): Promise<void> {
     await this.signIns.abandon(ctx.db, accountId);
+    // Whoever only signs out keeps their devices; after anything else the second factor is shown anew.
+    if (reason !== 'logout') await this.devices.forget(ctx, accountId);
     const ended = await ctx.db.query<Ended>(
       `UPDATE auth.session SET ended_at = $1, end_reason = $3
         WHERE account_id = $2 AND ended_at IS NULL AND session_id IS DISTINCT FROM $4 ${RETURNING}`,
       [ctx.now, accountId, reason, except],
     );
-    if (ctx.actor?.id === accountId) touch(ctx, ended);
+    if (ctx.actor?.id === accountId) await this.ownDoing(ctx, ended);
     else await this.tell(ctx.db, ended, ctx.now);
   }
 
+  /** A service's key was taken away: what it opened is over. */
+  async endOfKey(ctx: Ctx, keyId: string): Promise<void> {
+    const ended = await ctx.db.query<Ended>(
+      `UPDATE auth.session SET ended_at = $1, end_reason = 'key-revoked' WHERE client_key_id = $2 AND ended_at IS NULL ${RETURNING}`,
+      [ctx.now, keyId],
+    );
+    await this.tell(ctx.db, ended, ctx.now);
+  }
+
+  /** The same for many accounts; only those that have something to end cost statements of their own. */
+  async endAllOf(ctx: Ctx, accountIds: readonly string[], reason: EndReason): Promise<void> {
+    const rows = await ctx.db.query<{ id: string }>(
+      `SELECT account_id AS id FROM auth.session WHERE account_id = ANY($1) AND ended_at IS NULL
+        UNION SELECT account_id FROM auth.sign_in WHERE account_id = ANY($1)
+        UNION SELECT account_id FROM auth.device WHERE account_id = ANY($1) ORDER BY id`,
+      [accountIds],
+    );
+    for (const { id } of rows) await this.endAll(ctx, id, reason);
+  }
+
+  /**
+   * A session at an identity provider has ended: all that it opened here, and sign-ins of it half-way, those first. `sid`
+   * null: all of this subject. Resolves with the accounts that it was about.
+   */
+  async endOfSso(ctx: Ctx, { issuer, subject, sid }: SsoEnd): Promise<string[]> {
+    const of = 'issuer = $1 AND ($2::text IS NULL OR subject = $2) AND ($3::text IS NULL OR sid = $3)';
+    const mine = [issuer, subject, sid];
+    const codes = await ctx.db.query<{ account_id: string }>(
+      `DELETE FROM auth.sso_code WHERE ${of} RETURNING account_id`,
+      mine,
+    );
+    const halfWay = await ctx.db.query<{ account_id: string }>(
+      `DELETE FROM auth.sign_in WHERE ${of.replace(/\b(issuer|subject|sid)\b/g, 'sso_$1')} RETURNING account_id`,
+      mine,
+    );
+    const ended = await ctx.db.query<Ended>(
+      `UPDATE auth.session SET ended_at = $4, end_reason = 'sso-logout'
+        WHERE ended_at IS NULL AND session_id IN (SELECT session_id FROM auth.sso_session WHERE ${of}) ${RETURNING}`,
+      [...mine, ctx.now],
+    );
+    await this.tell(ctx.db, ended, ctx.now);
+    return [...new Set([...codes, ...halfWay, ...ended].map((row) => row.account_id))];
+  }
+
+  /** Leaves at most so many sessions of the account, those that were active last. Called before another one is opened. */
+  async makeRoom(ctx: Ctx, accountId: string, left: number): Promise<void> {
+    const ended = await ctx.db.query<Ended>(
+      `UPDATE auth.session SET ended_at = $1, end_reason = 'too-many' WHERE ended_at IS NULL AND session_id IN (
+         SELECT session_id FROM auth.session WHERE session_id IN (
+             SELECT session_id FROM auth.session WHERE account_id = $2 AND ended_at IS NULL ORDER BY last_active_at DESC OFFSET $3)
+           FOR NO KEY UPDATE SKIP LOCKED) ${RETURNING}`,
+      [ctx.now, accountId, left],
+    );
+    await this.tell(ctx.db, ended, ctx.now);
+  }
+
+  private async ownDoing(ctx: Ctx, ended: Ended[]): Promise<void> {
+    for (const { session_id: id } of ended) ctx.touch({ patientId: null, type: 'Session', id });
+    await this.note(ctx.db, ended, ctx.now);
+  }
+
+  /** Not of machines, whose sessions end every few minutes and whose history nobody reads. */
+  private note(db: Db, ended: Ended[], at: Date): Promise<void> {
+    const history = ended
+      .filter(({ device }) => device !== SERVICE_DEVICE)
+      .map(({ session_id: sessionId, account_id: accountId, end_reason: reason, ...where }) => ({
+        sessionId,
+        accountId,
+        reason,
+        ...where,
+      }));
+    return this.events.noteEnded(db, history, at);
+  }
+
   private async tell(db: Db, ended: Ended[], at: Date): Promise<void> {
+    await this.note(db, ended, at);
     for (const one of ended) {
       await this.sink.system(db, {
         code: 'Session.end',
@@ -96,8 +199,4 @@ export class SessionEndings {
       });
     }
   }
-}
-
-function touch(ctx: Ctx, ended: Ended[]): void {
-  for (const { session_id: id } of ended) ctx.touch({ patientId: null, type: 'Session', id });
 }

@@ -3,6 +3,7 @@ import { after, Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { Database } from '../../../platform/database/database.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { RoleBoundaries } from './role-boundaries.js';
 import { SessionEndings } from './session-endings.js';
 
 const EVERY_MS = 30_000;
@@ -10,6 +11,8 @@ const BATCH = 200;
 const DAY = 86_400;
 /** Failures this old are forgotten, except where the limit of failures in a row was reached. */
 const FORGET_ATTEMPTS_DAYS = 90;
+/** The history that people see of their accounts: a year, and the month in which they look back at it. */
+const FORGET_HISTORY_DAYS = 400;
 
 /**
  * Automatic logout when nobody calls again: every 30 s, on every replica. It also clears away what can never be used any
@@ -22,6 +25,7 @@ export class SessionSweeper implements OnApplicationBootstrap, BeforeApplication
 
   constructor(
     private readonly endings: SessionEndings,
+    private readonly roles: RoleBoundaries,
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly logger: Logger,
@@ -42,12 +46,27 @@ export class SessionSweeper implements OnApplicationBootstrap, BeforeApplication
 
   async sweep(): Promise<void> {
     const now = this.clock.now();
+    while ((await this.roles.sweep(now, BATCH)) >= BATCH);
     while ((await this.endings.sweep(now, BATCH)) === BATCH);
     const { patient, staff } = this.config.sessions;
     const longest = Math.max(patient.absoluteSeconds, staff.absoluteSeconds);
     await this.database.write(null, async (db) => {
       await db.query('DELETE FROM auth.refresh_token WHERE issued_at < $1', [after(now, -longest - DAY)]);
+      await db.query('DELETE FROM auth.client_assertion WHERE expires_at < $1', [after(now, -DAY)]);
       await db.query('DELETE FROM auth.sign_in WHERE expires_at < $1', [after(now, -DAY)]);
+      await db.query('DELETE FROM auth.security_event WHERE occurred_at < $1', [
+        after(now, -FORGET_HISTORY_DAYS * DAY),
+      ]);
+      await db.query('DELETE FROM auth.challenge WHERE expires_at < $1', [after(now, -DAY)]);
+      await db.query('DELETE FROM auth.lost_factor WHERE reported_at < $1', [after(now, -30 * DAY)]);
+      await db.query('DELETE FROM auth.quota WHERE last_at < $1', [after(now, -DAY)]);
+      for (const table of ['sso_flow', 'sso_code', 'sso_logout', 'password_reset', 'address_check'])
+        await db.query(`DELETE FROM auth.${table} WHERE expires_at < $1`, [after(now, -DAY)]);
+      await db.query(
+        `DELETE FROM auth.attempt WHERE window_seconds IS NOT NULL AND last_at < $1::timestamptz - window_seconds * interval '1 second'`,
+        [now],
+      );
+      await db.query('DELETE FROM auth.device WHERE expires_at <= $1', [now]);
       await db.query('DELETE FROM auth.attempt WHERE last_at < $1 AND failures < 100', [
         after(now, -FORGET_ATTEMPTS_DAYS * DAY),
       ]);

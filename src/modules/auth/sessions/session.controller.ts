@@ -1,8 +1,8 @@
-import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, Param, Post, Query } from '@nestjs/common';
 import { ReqCtx, type Ctx, type SignedIn } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
 import { RefreshTokens } from './refresh.service.js';
-import { Refresh, SessionParams, SessionQuery, SessionView, TokensView } from './session.dto.js';
+import { CsrfView, Refresh, SessionParams, SessionQuery, SessionView, TokensView } from './session.dto.js';
 import { Sessions } from './session.service.js';
 
 @Controller('v1/auth')
@@ -21,8 +21,21 @@ export class SessionController {
     summary: 'Exchange a refresh token for a new pair',
     response: TokensView,
   })
-  refresh(@ReqCtx() ctx: Ctx, @Body() { refreshToken }: Refresh) {
-    return this.refreshTokens.rotate(ctx, refreshToken);
+  refresh(@ReqCtx() ctx: Ctx, @Body() input: Refresh, @Headers('x-csrf-token') csrfToken?: string) {
+    return this.refreshTokens.rotate(ctx, input, csrfToken);
+  }
+
+  @Get('csrf')
+  @Endpoint({
+    action: 'check',
+    subject: 'Session',
+    access: 'public',
+    background: true,
+    summary: 'Tell the CSRF token of the session that the cookies carry',
+    response: CsrfView,
+  })
+  csrf(@ReqCtx() ctx: Ctx) {
+    return this.refreshTokens.csrfTokenOf(ctx);
   }
 
   @Post('logout')
@@ -35,6 +48,17 @@ export class SessionController {
   @Endpoint({ action: 'logout-all', subject: 'Session', summary: 'End all own sessions, this one too', response: null })
   logoutAll(@ReqCtx() ctx: SignedIn) {
     return this.sessions.logoutAll(ctx);
+  }
+
+  @Post('logout-others')
+  @Endpoint({
+    action: 'logout-others',
+    subject: 'Session',
+    summary: 'End all own sessions but this one',
+    response: null,
+  })
+  logoutOthers(@ReqCtx() ctx: SignedIn) {
+    return this.sessions.logoutOthers(ctx);
   }
 
   @Get('sessions')

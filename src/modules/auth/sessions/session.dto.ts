@@ -1,12 +1,31 @@
 import { Flag, Instant, Nested, OneOf, Text, Texts, Uuid, Whole } from '../../../platform/http/fields.js';
+import type { Transport } from '../../../platform/http/cookies.js';
 import { PageQuery } from '../../../platform/http/cursors.js';
 
-const MFA_METHODS = ['totp', 'recovery_code'] as const;
-export type MfaMethod = (typeof MFA_METHODS)[number];
+import { MFA_METHODS, type MfaMethod } from '../factors/factor.js';
+import { AssertionResponse } from '../factors/assertion.dto.js';
 
 const Token = (description: string, optional = false) => Text({ min: 1, max: 200, optional, description });
-const Code = () => Text({ min: 1, max: 100, description: 'One-time code of the app, or a recovery code.' });
+const Code = () =>
+  Text({
+    max: 100,
+    optional: true,
+    description: 'One-time code of the app or of the text message, or a recovery code.',
+  });
+const Response = () =>
+  Nested(() => AssertionResponse, {
+    optional: true,
+    description: 'passkey: what the browser answered to the options.',
+  });
 const Method = () => OneOf(MFA_METHODS, { description: 'How the second factor is shown.' });
+
+/** On every way in: how the client carries the session that is opened. */
+export const AskedTransport = () =>
+  OneOf(['bearer', 'cookie'], {
+    optional: true,
+    description:
+      'bearer (default): tokens in the answer. cookie: for browsers; tokens in cookies that scripts cannot read, and a CSRF token in the answer.',
+  });
 
 export class Login {
   @Text({ min: 1, max: 200, description: 'Username; case makes no difference.' })
@@ -14,6 +33,15 @@ export class Login {
 
   @Text({ min: 1, max: 1024, description: 'Password, exactly as chosen.' })
   password: string;
+
+  @Token(
+    'Of a device that is remembered; in place of the second factor. Left out by browsers whose cookies hold it.',
+    true,
+  )
+  deviceToken?: string;
+
+  @AskedTransport()
+  transport?: Transport;
 }
 
 export class VerifySecondFactor {
@@ -24,7 +52,19 @@ export class VerifySecondFactor {
   method: MfaMethod;
 
   @Code()
-  code: string;
+  code?: string;
+
+  @Response()
+  response?: AssertionResponse;
+
+  @Flag({
+    optional: true,
+    description: 'Patients: have this device remembered, so that it is not asked for the second factor for some weeks.',
+  })
+  rememberDevice?: boolean;
+
+  @AskedTransport()
+  transport?: Transport;
 }
 
 export class StepUp {
@@ -32,12 +72,20 @@ export class StepUp {
   method: MfaMethod;
 
   @Code()
-  code: string;
+  code?: string;
+
+  @Response()
+  response?: AssertionResponse;
 }
 
 export class Refresh {
-  @Token('From the sign-in or the refresh before.')
-  refreshToken: string;
+  @Token('From the sign-in or the refresh before. Left out by browsers whose cookies hold it.', true)
+  refreshToken?: string;
+}
+
+export class CsrfView {
+  @Token('For X-CSRF-Token, with everything that changes something.')
+  csrfToken: string;
 }
 
 export class SessionParams {
@@ -68,13 +116,30 @@ export class AssuranceView {
   idleSeconds: number;
 }
 
+export class StepUpView extends AssuranceView {
+  @Texts({ optional: true, description: 'Ten new ones, where the last recovery code was just used. Shown this once.' })
+  recoveryCodes?: string[];
+}
+
 /** What an open session gives its client. */
 export class OpenedView {
-  @Text({ optional: true, max: 1024, description: 'Authorization: Bearer; a few minutes.' })
+  @Text({ optional: true, max: 1024, description: 'Authorization: Bearer; a few minutes. Not with cookies.' })
   accessToken?: string;
 
-  @Token('For a new pair, once.', true)
+  @Token('For a new pair, once. Not with cookies.', true)
   refreshToken?: string;
+
+  @Token('For X-CSRF-Token, with everything that changes something. Only with cookies.', true)
+  csrfToken?: string;
+
+  @Token(
+    'For the next sign-in on this device, in place of the second factor; each is good once. Not with cookies.',
+    true,
+  )
+  deviceToken?: string;
+
+  @Token('password_change_required: for POST /v1/auth/password/change-required; five minutes, once.', true)
+  token?: string;
 
   @Whole({ optional: true, description: 'Seconds that the access token is good for.' })
   expiresIn?: number;
@@ -84,17 +149,23 @@ export class OpenedView {
 }
 
 export class TokensView extends OpenedView {
-  @OneOf(['authenticated', 'mfa_required', 'enrolment_required'], {
+  @OneOf(['authenticated', 'mfa_required', 'enrolment_required', 'password_change_required'], {
     description:
-      'What is missing: nothing; the second factor (POST /v1/auth/mfa/verify); setting one up (POST /v1/auth/mfa/totp).',
+      'What is missing: nothing; the second factor (POST /v1/auth/mfa/verify); setting one up (POST /v1/auth/mfa/totp); another password (POST /v1/auth/password/change-required).',
   })
   status: string;
 
   @Token('Shows that the password was right; five minutes, once.', true)
   mfaToken?: string;
 
-  @Texts({ optional: true, description: 'Ways to show the second factor.' })
+  @Texts({
+    optional: true,
+    description: 'Second factors that can be shown (mfa_required) or set up (enrolment_required).',
+  })
   methods?: string[];
+
+  @Texts({ optional: true, description: 'Ten new ones, where the last recovery code was just used. Shown this once.' })
+  recoveryCodes?: string[];
 }
 
 export class SessionView {
@@ -103,6 +174,9 @@ export class SessionView {
 
   @Text({ description: 'Browser and system, in words.' })
   device: string;
+
+  @Text({ description: 'Where it was opened, in words: a network of the hospital, or a country.' })
+  place: string;
 
   @Text({ description: 'Network address of the sign-in.' })
   address: string;

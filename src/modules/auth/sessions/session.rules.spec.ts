@@ -46,10 +46,6 @@ describe('limitsFor', () => {
     expect(limits('proxy')).toEqual(sessions.patient);
     expect(limits()).toEqual(sessions.patient);
   });
-
-  it('lets a feed be silent up to its end', () => {
-    expect(limits('integration')).toEqual({ idleSeconds: 28_800, absoluteSeconds: 28_800 });
-  });
 });
 
 describe('deviceOf', () => {

@@ -20,10 +20,11 @@ export function verdictOf(session: SessionState, now: Date): 'live' | 'ended' | 
 export const isStaff = (roles: ReadonlySet<Role>): boolean => STAFF_ROLES.some((role) => roles.has(role));
 
 /** Automatic logout by role: whoever works for the hospital, in whatever other role too, gets the shorter session. */
-export function limitsFor(roles: ReadonlySet<Role>, sessions: Config['sessions']): SessionLimits {
+export function limitsFor(
+  roles: ReadonlySet<Role>,
+  sessions: Pick<Config['sessions'], 'patient' | 'staff'>,
+): SessionLimits {
   if (isStaff(roles)) return sessions.staff;
-  // A feed has no person who could leave a screen unattended.
-  if (roles.has('integration')) return { ...sessions.staff, idleSeconds: sessions.staff.absoluteSeconds };
   return sessions.patient;
 }
 
@@ -45,6 +46,9 @@ const SYSTEMS: readonly [RegExp, string][] = [
   [/\bCrOS\b/, 'ChromeOS'],
   [/\bLinux\b/, 'Linux'],
 ];
+
+/** What stands for the device of a machine, which {@link deviceOf} never answers. */
+export const SERVICE_DEVICE = 'Service';
 
 /** A browser's name for itself in words that its owner knows: nothing of the sender's text is kept. */
 export function deviceOf(userAgent: string): string {

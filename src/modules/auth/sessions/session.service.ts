@@ -7,21 +7,40 @@ import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { randomToken } from '../../../platform/crypto/index.js';
 import { accessible, Params } from '../../../platform/database/accessible.js';
 import { Cursors, limitOf } from '../../../platform/http/cursors.js';
+import type { Transport } from '../../../platform/http/cookies.js';
 import type { Page } from '../../../platform/http/presenter.js';
 import { notFound } from '../../../platform/http/problem.js';
 import { People } from '../../users/index.js';
 import { AccessTokens } from './access-tokens.js';
-import { holdActive } from '../account-state.js';
+import { holdActive, isAccount } from '../account-state.js';
 import { invalidCredentials, sessionEnded } from '../auth.errors.js';
+import type { Proof as FactorProof } from '../factors/factor.js';
+import { Notices } from '../recovery/notices.js';
+import { Credentials } from '../passwords/credentials.service.js';
 import { Secrets } from '../secrets.js';
+import { SignIns } from '../sign-in/sign-ins.js';
+import { CsrfTokens } from './csrf.js';
+import { Places } from './places.js';
+import { SecurityEvents } from './security-events.js';
 import { SessionEndings } from './session-endings.js';
-import { deviceOf, limitsFor } from './session.rules.js';
+import { deviceOf, limitsFor, SERVICE_DEVICE } from './session.rules.js';
 import type { AssuranceView, SessionQuery, SessionView, TokensView } from './session.dto.js';
 
-type Proof = Pick<Assurance, 'acr' | 'amr'>;
+type Proof = Pick<Assurance, 'acr' | 'amr'> &
+  Pick<FactorProof, 'authTime' | 'sso'> & {
+    /** Left out: as the request asks. */
+    transport?: Transport;
+    /** A remembered device is no news, wherever it is. */
+    isRememberedDevice?: boolean;
+  };
+
+export const ACCESS_COOKIE = 'access';
+export const REFRESH_COOKIE = 'refresh';
+/** Devices and places that an account signed in from within this time are known. */
+const KNOWN_SECONDS = 90 * 86_400;
 
 const COLUMNS = { columns: { accountId: 'account_id' } };
-const VIEW = `session_id AS id, device, address, created_at AS "createdAt", last_active_at AS "lastActiveAt", expires_at AS "expiresAt"`;
+const VIEW = `session_id AS id, device, place, address, created_at AS "createdAt", last_active_at AS "lastActiveAt", expires_at AS "expiresAt"`;
 const STANDING = `ended_at IS NULL AND expires_at > $1 AND last_active_at + idle_seconds * interval '1 second' > $1`;
 
 /** Sessions as their person has them: opened, listed, made stronger, ended. */
@@ -32,45 +51,116 @@ export class Sessions {
     private readonly tokens: AccessTokens,
     private readonly secrets: Secrets,
     private readonly endings: SessionEndings,
+    private readonly places: Places,
+    private readonly events: SecurityEvents,
+    private readonly notices: Notices,
+    private readonly csrf: CsrfTokens,
+    private readonly credentials: Credentials,
+    private readonly signIns: SignIns,
     private readonly cursors: Cursors,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /** Opens a session for whoever has proved to be this account, with limits by role. The caller has called {@link letIn}. */
-  async open(ctx: Ctx, accountId: string, { acr, amr }: Proof): Promise<TokensView> {
+  /**
+   * Opens a session for whoever has proved to be this account, with limits by role. The caller has called {@link letIn}. A
+   * password that may be known to others opens none, whatever was shown with it: it is to be changed.
+   */
+  async open(ctx: Ctx, accountId: string, proof: Proof): Promise<TokensView> {
+    if (proof.amr.includes('pwd') && (await this.credentials.isExpired(ctx.db, accountId))) {
+      const half = { amr: proof.amr, isPhishingResistant: false };
+      const token = await this.signIns.begin(ctx, accountId, 'password-change', half);
+      return { status: 'password_change_required', token };
+    }
+    const { acr, amr, authTime = ctx.now, sso, transport = ctx.client.transport } = proof;
     const { person } = await this.people.loadPerson(ctx.db, accountId, ctx.now);
     const { idleSeconds, absoluteSeconds } = limitsFor(person.roles, this.config.sessions);
     const id = newId();
     const expiresAt = after(ctx.now, absoluteSeconds);
+    const device = deviceOf(ctx.client.userAgent);
+    const place = await this.places.of(ctx.client.address);
+    const isNews = proof.isRememberedDevice !== true && (await this.isNews(ctx, accountId, device, place));
+    await this.endings.makeRoom(ctx, accountId, this.config.sessions.maxPerAccount - 1);
     await ctx.db.query(
-      `INSERT INTO auth.session (session_id, account_id, created_at, last_active_at, idle_seconds, expires_at, acr, amr, auth_time, device, address)
-       VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $3, $8, $9)`,
-      [id, accountId, ctx.now, idleSeconds, expiresAt, acr, amr, deviceOf(ctx.client.userAgent), ctx.client.address],
+      `INSERT INTO auth.session (session_id, account_id, created_at, last_active_at, idle_seconds, expires_at, acr, amr, auth_time, device, address, place, transport)
+       VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $10, $8, $9, $11, $12)`,
+      [
+        id,
+        accountId,
+        ctx.now,
+        idleSeconds,
+        expiresAt,
+        acr,
+        amr,
+        device,
+        ctx.client.address,
+        authTime,
+        place,
+        transport,
+      ],
     );
+    if (sso) {
+      await ctx.db.query('INSERT INTO auth.sso_session (session_id, issuer, subject, sid) VALUES ($1, $2, $3, $4)', [
+        id,
+        sso.issuer,
+        sso.subject,
+        sso.sid,
+      ]);
+    }
     const refreshToken = randomToken();
     await ctx.db.query('INSERT INTO auth.refresh_token (token_mac, session_id, issued_at) VALUES ($1, $2, $3)', [
       this.secrets.mac('refresh', refreshToken),
       id,
       ctx.now,
     ]);
+    await this.events.note(ctx, accountId, 'signed-in', { sessionId: id, detail: amr.join(' ') });
+    if (isNews) await this.notices.security(ctx, accountId, 'new-device');
     ctx.identify({ accountId, sessionId: id });
     ctx.touch({ patientId: null, type: 'Session', id });
     return this.answer(
-      { id, accountId, acr, amr: [...amr], authTime: ctx.now, expiresAt, idleSeconds },
+      ctx,
+      { id, accountId, transport, acr, amr: [...amr], authTime, expiresAt, idleSeconds },
       refreshToken,
-      ctx.now,
     );
   }
 
-  /** What a client gets of an open session. */
-  answer(session: AssuranceView & { accountId: string }, refreshToken: string, now: Date): TokensView {
+  /**
+   * A session of a machine: as long as its one access token, and never longer than the key by which it was opened. No person
+   * is behind it: nothing to refresh, no device, no notice. The caller holds the account and the key.
+   */
+  async openForService(
+    ctx: Ctx,
+    accountId: string,
+    { keyId, until, certificate }: { keyId: string; until: Date; certificate: string | null },
+  ): Promise<{ accessToken: string; expiresIn: number }> {
+    const id = newId();
+    const end = after(ctx.now, this.config.sessions.accessTokenSeconds);
+    const expiresAt = end < until ? end : until;
+    const place = await this.places.of(ctx.client.address);
+    await this.endings.makeRoom(ctx, accountId, this.config.sessions.maxPerAccount - 1);
+    await ctx.db.query(
+      `INSERT INTO auth.session (session_id, account_id, created_at, last_active_at, idle_seconds, expires_at, acr, amr, auth_time,
+                                 device, address, place, client_key_id)
+       VALUES ($1, $2, $3, $3, $4, $5, 'aal1', '{swk}', $3, '${SERVICE_DEVICE}', $6, $7, $8)`,
+      [id, accountId, ctx.now, this.config.sessions.accessTokenSeconds, expiresAt, ctx.client.address, place, keyId],
+    );
+    ctx.identify({ accountId, sessionId: id });
+    ctx.touch({ patientId: null, type: 'Session', id });
+    return this.tokens.issue({ accountId, sessionId: id, expiresAt, certificate }, ctx.now);
+  }
+
+  /** What a client gets of an open session: tokens in the answer or, where it asked for cookies, in those alone. */
+  answer(
+    ctx: Pick<Ctx, 'cookies' | 'now'>,
+    session: AssuranceView & { accountId: string; transport: Transport },
+    refreshToken: string,
+  ): TokensView {
     const { accountId, id: sessionId, expiresAt } = session;
-    return {
-      status: 'authenticated',
-      ...this.tokens.issue({ accountId, sessionId, expiresAt }, now),
-      refreshToken,
-      session,
-    };
+    const { accessToken, expiresIn } = this.tokens.issue({ accountId, sessionId, expiresAt }, ctx.now);
+    const opened = { status: 'authenticated', expiresIn, session };
+    if (session.transport === 'bearer') return { ...opened, accessToken, refreshToken };
+    ctx.cookies.set(ACCESS_COOKIE, accessToken);
+    ctx.cookies.set(REFRESH_COOKIE, refreshToken);
+    return { ...opened, csrfToken: this.csrf.of(sessionId) };
   }
 
   async list(ctx: SignedIn, query: SessionQuery): Promise<Page<SessionView>> {
@@ -108,11 +198,26 @@ export class Sessions {
   async logout(ctx: SignedIn): Promise<void> {
     authorize(ctx, 'logout', 'Session', { accountId: ctx.actor.id });
     await this.endings.endOne(ctx, ctx.actor.sessionId, 'logout');
+    forgetCookies(ctx);
   }
 
   async logoutAll(ctx: SignedIn): Promise<void> {
     authorize(ctx, 'logout-all', 'Session', { accountId: ctx.actor.id });
     await this.endings.endAll(ctx, ctx.actor.id, 'logout');
+    forgetCookies(ctx);
+  }
+
+  async logoutOthers(ctx: SignedIn): Promise<void> {
+    authorize(ctx, 'logout-others', 'Session', { accountId: ctx.actor.id });
+    await this.endings.endAll(ctx, ctx.actor.id, 'revoked', ctx.actor.sessionId);
+  }
+
+  /** An administrator signs somebody out everywhere, without shutting them out. */
+  async endOf(ctx: SignedIn, accountId: string): Promise<void> {
+    if (!(await isAccount(ctx.db, accountId))) throw notFound();
+    authorize(ctx, 'end', 'Session', { accountId });
+    await this.endings.endAll(ctx, accountId, 'revoked');
+    ctx.touch({ patientId: null, type: 'Account', id: accountId });
   }
 
   /** Notes that the second factor was just shown in the running session. */
@@ -127,8 +232,24 @@ export class Sessions {
     return session;
   }
 
+  /** Is this the first time in 90 days that the account signs in from such a device at such a place? Not when it never did at all. */
+  private async isNews(ctx: Ctx, accountId: string, device: string, place: string): Promise<boolean> {
+    const [seen] = await ctx.db.query<{ isKnown: boolean; isFirst: boolean }>(
+      `SELECT EXISTS (SELECT 1 FROM auth.session WHERE account_id = $1 AND created_at > $4 AND device = $2 AND place = $3) AS "isKnown",
+         NOT EXISTS (SELECT 1 FROM auth.session WHERE account_id = $1) AS "isFirst"`,
+      [accountId, device, place, after(ctx.now, -KNOWN_SECONDS)],
+      'auth_session_known',
+    );
+    return !seen!.isKnown && !seen!.isFirst;
+  }
+
   /** The first lock of every way in: the account is active and stays so until the session stands. */
   async letIn(ctx: Ctx, accountId: string): Promise<void> {
     if (!(await holdActive(ctx.db, accountId))) throw invalidCredentials();
   }
+}
+
+/** Only where the browser has some: an answer to a bearer token sets none. */
+function forgetCookies({ cookies }: Pick<Ctx, 'cookies'>): void {
+  for (const name of [ACCESS_COOKIE, REFRESH_COOKIE]) if (cookies.get(name) !== null) cookies.clear(name);
 }

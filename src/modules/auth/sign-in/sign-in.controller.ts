@@ -2,6 +2,7 @@ import { Body, Controller, Post } from '@nestjs/common';
 import { ReqCtx, type Ctx } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
 import { Login, TokensView, VerifySecondFactor } from '../sessions/session.dto.js';
+import { ChallengeSecondFactor, ChallengeView } from '../factors/factor.dto.js';
 import { SignIn } from './sign-in.service.js';
 
 @Controller('v1/auth')
@@ -18,6 +19,18 @@ export class SignInController {
   })
   login(@ReqCtx() ctx: Ctx, @Body() input: Login) {
     return this.signIn.login(ctx, input);
+  }
+
+  @Post('mfa/challenge')
+  @Endpoint({
+    action: 'challenge',
+    subject: 'Session',
+    access: 'public',
+    summary: 'What is needed to show the second factor: options for a passkey, or a code by text message',
+    response: ChallengeView,
+  })
+  challenge(@ReqCtx() ctx: Ctx, @Body() input: ChallengeSecondFactor) {
+    return this.signIn.challenge(ctx, input);
   }
 
   @Post('mfa/verify')

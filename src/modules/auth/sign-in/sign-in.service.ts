@@ -3,13 +3,19 @@ import { authorize, type Ctx, type SignedIn } from '../../../platform/access/con
 import { Database } from '../../../platform/database/database.js';
 import { Accounts, People, usernameKey } from '../../users/index.js';
 import { Attempts } from '../throttling/attempts.js';
-import { invalidCredentials, signInExpired } from '../auth.errors.js';
+import { invalidCredentials, methodNotOffered, signInExpired } from '../auth.errors.js';
+import { Devices, type Recognised } from '../devices/devices.service.js';
 import { Credentials } from '../passwords/credentials.service.js';
-import { SecondFactors } from '../factors/second-factors.js';
-import { isStaff } from '../sessions/session.rules.js';
+import type { Db } from '../../../platform/database/db.js';
+import { both, isMultiFactor, signedIn, signingIn, type MfaMethod, type Proof } from '../factors/factor.js';
+import { FactorPolicy, nextStep, offeredOf } from '../factors/factor-policy.js';
+import { Factors } from '../factors/factors.service.js';
+import { isEnrolmentDemanded } from '../recovery/enrolment-demand.js';
+import { SecurityEvents } from '../sessions/security-events.js';
 import { Sessions } from '../sessions/session.service.js';
 import { SignIns } from './sign-ins.js';
-import type { AssuranceView, Login, StepUp, TokensView, VerifySecondFactor } from '../sessions/session.dto.js';
+import type { ChallengeSecondFactor, ChallengeView, StepUpChallenge } from '../factors/factor.dto.js';
+import type { Login, StepUp, StepUpView, TokensView, VerifySecondFactor } from '../sessions/session.dto.js';
 
 /** Signing in: the password, then the second factor where there is one. */
 @Injectable()
@@ -20,69 +26,171 @@ export class SignIn {
     private readonly people: People,
     private readonly attempts: Attempts,
     private readonly credentials: Credentials,
-    private readonly factors: SecondFactors,
+    private readonly factors: Factors,
+    private readonly policy: FactorPolicy,
     private readonly signIns: SignIns,
     private readonly sessions: Sessions,
+    private readonly devices: Devices,
+    private readonly events: SecurityEvents,
   ) {}
 
   /**
    * The same answer after the same work, whether the name is unknown, the password wrong, or the account locked, disabled or
-   * not activated: one reservation, two look-ups, one hash verification. Nothing holds a connection while hashing.
+   * not activated: two look-ups, one reservation, one hash verification. Nothing holds a connection while hashing. A network
+   * that waits is refused before the hash, for whatever name.
    */
-  async login(ctx: Ctx, { username, password }: Login): Promise<TokensView> {
-    const key = usernameKey(username);
-    const attempt = this.attempts.of('password', key);
-    const { isAllowed, account, stored } = await this.database.write(null, async (db) => {
-      const isAllowed = await this.attempts.reserve(db, attempt, ctx.now);
-      const account = await this.accounts.findForSignIn(db, key);
-      return { isAllowed, account, stored: await this.credentials.find(db, account?.accountId ?? null) };
-    });
+  async login(ctx: Ctx, { username, password, deviceToken }: Login): Promise<TokensView> {
+    const { account, device, stored, attempt, network, isAllowed, refused } = await this.reserve(
+      ctx,
+      usernameKey(username),
+      deviceToken,
+    );
     if (account) ctx.identify({ accountId: account.accountId });
+    if (refused) throw refused;
     const isCandidate = isAllowed && account?.status === 'active';
     const { ok, needsRehash } = await this.credentials
       .check(password, isCandidate ? stored : null)
       .catch(async (error: unknown) => {
         // Nothing was checked: a rush must not lock anybody out.
-        if (isAllowed) await this.database.write(null, (db) => this.attempts.withdraw(db, attempt));
+        await this.database.write(null, async (db) => {
+          await this.attempts.withdraw(db, network);
+          if (isAllowed) await this.attempts.withdraw(db, attempt);
+        });
         throw error;
       });
     if (!ok || !account || stored === null) throw invalidCredentials();
     const { accountId } = account;
+    // Before the transaction: many share this row, and nobody is to wait for it until a whole sign-in is through.
+    await this.database.write(null, (db) => this.attempts.withdraw(db, network, 2));
     // Only an improvement: when the hasher is busy, the next sign-in does it.
     const upgraded = needsRehash ? await this.credentials.hash(password).catch(() => null) : null;
 
     await this.sessions.letIn(ctx, accountId);
-    if (!(await this.credentials.hold(ctx.db, accountId, stored))) throw invalidCredentials();
-    await this.attempts.succeeded(ctx.db, attempt);
+    // Before the shared lock: two sign-ins that hold it would wait for each other.
     if (upgraded !== null) await this.credentials.upgrade(ctx.db, accountId, stored, upgraded);
-    if (await this.factors.isConfirmed(ctx.db, accountId)) {
-      const mfaToken = await this.signIns.begin(ctx, accountId, 'mfa');
-      return { status: 'mfa_required', mfaToken, methods: ['totp', 'recovery_code'] };
-    }
-    const { person } = await this.people.loadPerson(ctx.db, accountId, ctx.now);
-    if (isStaff(person.roles)) {
-      return { status: 'enrolment_required', mfaToken: await this.signIns.begin(ctx, accountId, 'enrolment') };
-    }
-    return this.sessions.open(ctx, accountId, { acr: 'aal1', amr: ['pwd'] });
+    if (!(await this.credentials.hold(ctx.db, accountId, stored))) throw invalidCredentials();
+    const failures = await this.attempts.succeeded(ctx.db, attempt);
+    if (failures > 0)
+      await this.events.note(ctx, accountId, 'failed-sign-ins', { count: failures, isFromElsewhere: true });
+    return this.proceed(ctx, accountId, { amr: ['pwd'], isPhishingResistant: false }, device);
   }
 
-  async verify(ctx: Ctx, { mfaToken, method, code }: VerifySecondFactor): Promise<TokensView> {
-    const accountId = await this.database.write(null, (db) => this.signIns.find(db, mfaToken, 'mfa', ctx.now));
-    if (accountId === null) throw signInExpired();
-    ctx.identify({ accountId });
-    const shown = await this.factors.check(ctx, accountId, method, code, 'signing-in');
+  /**
+   * Counts the try before the password is looked at: for the name or, on a remembered device of theirs, for that device, which
+   * strangers' failures cannot lock; and for the network. A device that failed too often counts as none.
+   */
+  private reserve(ctx: Ctx, usernameKey: string, deviceToken: string | undefined) {
+    const network = this.attempts.ofNetwork(ctx.client.address);
+    return this.database.write(null, async (db) => {
+      const account = await this.accounts.findForSignIn(db, usernameKey);
+      const accountId = account?.accountId ?? null;
+      const stored = await this.credentials.find(db, accountId);
+      const device = await this.devices.recognise(ctx, db, accountId, deviceToken);
+      if (device) {
+        const attempt = this.attempts.of('device', device.deviceId);
+        const reserved = await this.attempts.reserveSignIn(ctx, db, network, attempt, true);
+        if (reserved.isAllowed) return { account, stored, device, attempt, network, ...reserved };
+      }
+      const attempt = this.attempts.of('password', usernameKey);
+      const reserved = await this.attempts.reserveSignIn(ctx, db, network, attempt, false);
+      return { account, stored, device: null, attempt, network, ...reserved };
+    });
+  }
+
+  /**
+   * The one way on from any proof of who somebody is (password, passkey, single sign-on, a second factor): opens the session,
+   * asks for a second factor, or demands that one is set up, by the rule of their roles. The caller has called
+   * `sessions.letIn` and used up what was shown, in this transaction. A remembered device stands in for the second factor
+   * of patients, and makes no second factor of itself: the session is aal1.
+   */
+  async proceed(ctx: Ctx, accountId: string, proof: Proof, device: Recognised | null = null): Promise<TokensView> {
+    const { person, holding, offered, fitting } = await this.standing(ctx.db, accountId, ctx.now);
+    switch (nextStep(holding, proof)) {
+      case 'open': {
+        const acr = isMultiFactor(proof) ? 'aal2' : 'aal1';
+        return this.sessions.open(ctx, accountId, { ...proof, acr });
+      }
+      case 'show': {
+        const next = device && this.devices.mayRemember(person.roles) ? await this.devices.renew(ctx, device) : null;
+        if (next) {
+          const shown = { ...proof, acr: 'aal1', amr: [...proof.amr, 'device'], isRememberedDevice: true } as const;
+          return { ...(await this.sessions.open(ctx, accountId, shown)), ...next };
+        }
+        const mfaToken = await this.signIns.begin(ctx, accountId, 'mfa', proof);
+        return { status: 'mfa_required', mfaToken, methods: offered };
+      }
+      case 'enrol': {
+        const mfaToken = await this.signIns.begin(ctx, accountId, 'enrolment', proof);
+        return { status: 'enrolment_required', mfaToken, methods: fitting };
+      }
+    }
+  }
+
+  async verify(ctx: Ctx, { mfaToken, method, rememberDevice, ...proof }: VerifySecondFactor): Promise<TokensView> {
+    const accountId = await this.halfSignedIn(ctx, mfaToken, method);
+    const shown = await this.factors.check(ctx, accountId, method, proof, signingIn(mfaToken));
 
     await this.sessions.letIn(ctx, accountId);
-    await this.signIns.finish(ctx, mfaToken, 'mfa');
+    const first = await this.signIns.finish(ctx, mfaToken, 'mfa');
     await this.factors.accept(ctx, shown);
-    return this.sessions.open(ctx, accountId, { acr: 'aal2', amr: shown.amr });
+    const recoveryCodes = await shown.replenish?.(ctx);
+    const next = await this.proceed(ctx, accountId, both(first, shown));
+    const answer = recoveryCodes ? { ...next, recoveryCodes } : next;
+    if (!rememberDevice || answer.status !== 'authenticated') return answer;
+    const { person } = await this.standing(ctx.db, accountId, ctx.now);
+    return this.devices.mayRemember(person.roles)
+      ? { ...answer, ...(await this.devices.remember(ctx, accountId)) }
+      : answer;
   }
 
   /** Renews the session's assurance. Only a second factor does: the password alone was shown at sign-in. */
-  async stepUp(ctx: SignedIn, { method, code }: StepUp): Promise<AssuranceView> {
-    authorize(ctx, 'step-up', 'Session', { accountId: ctx.actor.id });
-    const shown = await this.factors.check(ctx, ctx.actor.id, method, code, 'signed-in');
+  async stepUp(ctx: SignedIn, { method, ...proof }: StepUp): Promise<StepUpView> {
+    const { id: accountId, assurance } = ctx.actor;
+    authorize(ctx, 'step-up', 'Session', { accountId });
+    await this.database.write(null, (db) => this.requireOffered(db, accountId, method, ctx.now));
+    const shown = await this.factors.check(ctx, accountId, method, proof, signedIn(ctx));
     await this.factors.accept(ctx, shown);
-    return this.sessions.strengthen(ctx, shown.amr);
+    const recoveryCodes = await shown.replenish?.(ctx);
+    const session = await this.sessions.strengthen(ctx, both({ ...assurance, isPhishingResistant: false }, shown).amr);
+    return { ...session, ...(recoveryCodes ? { recoveryCodes } : {}) };
+  }
+
+  /** Sends a code or gives options, on request only: nobody's telephone rings because somebody else knows their password. */
+  async challenge(ctx: Ctx, { mfaToken, method }: ChallengeSecondFactor): Promise<ChallengeView> {
+    const accountId = await this.halfSignedIn(ctx, mfaToken, method);
+    return { method, ...(await this.factors.challenge(ctx, accountId, method, signingIn(mfaToken))) };
+  }
+
+  /** The same in a running session, before {@link stepUp}. */
+  async challengeStepUp(ctx: SignedIn, { method }: StepUpChallenge): Promise<ChallengeView> {
+    const { id: accountId } = ctx.actor;
+    authorize(ctx, 'challenge', 'Session', { accountId });
+    await this.database.write(null, (db) => this.requireOffered(db, accountId, method, ctx.now));
+    return { method, ...(await this.factors.challenge(ctx, accountId, method, signedIn(ctx))) };
+  }
+
+  /** Whose sign-in the token belongs to, if the method is one that they may finish it with. */
+  private async halfSignedIn(ctx: Ctx, mfaToken: string, method: MfaMethod): Promise<string> {
+    const accountId = await this.database.write(null, async (db) => {
+      const signIn = await this.signIns.find(db, mfaToken, 'mfa', ctx.now);
+      if (!signIn) throw signInExpired();
+      ctx.identify(signIn);
+      await this.requireOffered(db, signIn.accountId, method, ctx.now);
+      return signIn.accountId;
+    });
+    return accountId;
+  }
+
+  private async requireOffered(db: Pick<Db, 'query'>, accountId: string, method: MfaMethod, now: Date): Promise<void> {
+    const { offered } = await this.standing(db, accountId, now);
+    if (!offered.includes(method)) throw methodNotOffered();
+  }
+
+  /** What the account must have, holds, may show and may set up. */
+  async standing(db: Pick<Db, 'query'>, accountId: string, now: Date) {
+    const { person } = await this.people.loadPerson(db, accountId, now);
+    const holding = this.policy.holdingOf(person.roles, await this.factors.methodsOf(db, accountId));
+    if (holding.rule === 'optional' && (await isEnrolmentDemanded(db, accountId))) holding.rule = 'required';
+    return { person, holding, offered: offeredOf(holding), fitting: this.policy.fitting(person.roles) };
   }
 }

@@ -4,44 +4,77 @@ import { after } from '../../../platform/clock.js';
 import { randomToken } from '../../../platform/crypto/index.js';
 import type { Db } from '../../../platform/database/db.js';
 import { signInExpired } from '../auth.errors.js';
+import type { Proof, SsoOrigin } from '../factors/factor.js';
 import { Secrets } from '../secrets.js';
 
-/** `mfa`: the second factor is to be shown; `enrolment`: one is to be set up. A token of one is nothing to the other. */
-type SignInPurpose = 'mfa' | 'enrolment';
+/** `mfa`: the second factor is to be shown; `enrolment`: one is to be set up; `password-change`: the password is to be replaced. A token of one is nothing to the other. */
+type SignInPurpose = 'mfa' | 'enrolment' | 'password-change';
+
+/** A sign-in under way: whose, and how they were recognised so far. */
+export interface HalfSignedIn extends Proof {
+  accountId: string;
+}
 
 const SECONDS = 5 * 60;
+const OPEN = 'token_mac = ANY($1) AND purpose = $2 AND used_at IS NULL AND expires_at > $3';
+const COLUMNS = `account_id AS "accountId", amr, is_phishing_resistant AS "isPhishingResistant",
+  CASE WHEN sso_issuer IS NOT NULL THEN jsonb_build_object('issuer', sso_issuer, 'subject', sso_subject, 'sid', sso_sid) END AS sso`;
+
+interface Row extends Omit<HalfSignedIn, 'sso'> {
+  sso: SsoOrigin | null;
+}
+
+const halfSignedIn = ({ sso, ...row }: Row): HalfSignedIn => (sso ? { ...row, sso } : row);
 
 /** Sign-ins between the password and the second factor. The token is all that the person has by then; it opens nothing else. */
 @Injectable()
 export class SignIns {
   constructor(private readonly secrets: Secrets) {}
 
-  async begin(ctx: Pick<Ctx, 'db' | 'now'>, accountId: string, purpose: SignInPurpose): Promise<string> {
+  async begin(
+    ctx: Pick<Ctx, 'db' | 'now'>,
+    accountId: string,
+    purpose: SignInPurpose,
+    { amr, isPhishingResistant, sso }: Proof,
+  ): Promise<string> {
     const token = randomToken();
     await ctx.db.query(
-      'INSERT INTO auth.sign_in (token_mac, account_id, purpose, expires_at) VALUES ($1, $2, $3, $4)',
-      [this.secrets.mac('sign-in', token), accountId, purpose, after(ctx.now, SECONDS)],
+      `INSERT INTO auth.sign_in (token_mac, account_id, purpose, expires_at, amr, is_phishing_resistant, sso_issuer, sso_subject, sso_sid)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      [
+        this.secrets.mac('sign-in', token),
+        accountId,
+        purpose,
+        after(ctx.now, SECONDS),
+        amr,
+        isPhishingResistant,
+        sso?.issuer ?? null,
+        sso?.subject ?? null,
+        sso?.sid ?? null,
+      ],
     );
     return token;
   }
 
-  /** The account that is signing in, or null when the token is unknown, used, too old or of another purpose. */
-  async find(db: Pick<Db, 'query'>, token: string, purpose: SignInPurpose, now: Date): Promise<string | null> {
-    const [row] = await db.query<{ account_id: string }>(
-      'SELECT account_id FROM auth.sign_in WHERE token_mac = ANY($1) AND purpose = $2 AND used_at IS NULL AND expires_at > $3',
-      [this.secrets.macs('sign-in', token), purpose, now],
-    );
-    return row?.account_id ?? null;
+  /** The sign-in, or null when the token is unknown, used, too old or of another purpose. */
+  async find(db: Pick<Db, 'query'>, token: string, purpose: SignInPurpose, now: Date): Promise<HalfSignedIn | null> {
+    const [row] = await db.query<Row>(`SELECT ${COLUMNS} FROM auth.sign_in WHERE ${OPEN}`, [
+      this.secrets.macs('sign-in', token),
+      purpose,
+      now,
+    ]);
+    return row ? halfSignedIn(row) : null;
   }
 
-  /** Uses the token up, once: the statement decides which of several parallel requests is the one. */
-  async finish(ctx: Pick<Ctx, 'db' | 'now'>, token: string, purpose: SignInPurpose): Promise<void> {
-    const rows = await ctx.db.query(
-      `UPDATE auth.sign_in SET used_at = $3
-        WHERE token_mac = ANY($1) AND purpose = $2 AND used_at IS NULL AND expires_at > $3 RETURNING 1`,
-      [this.secrets.macs('sign-in', token), purpose, ctx.now],
-    );
-    if (rows.length === 0) throw signInExpired();
+  /** Uses the token up, once: the statement decides which of several parallel requests is the one. Resolves with what was proved before. */
+  async finish(ctx: Pick<Ctx, 'db' | 'now'>, token: string, purpose: SignInPurpose): Promise<HalfSignedIn> {
+    const [row] = await ctx.db.query<Row>(`UPDATE auth.sign_in SET used_at = $3 WHERE ${OPEN} RETURNING ${COLUMNS}`, [
+      this.secrets.macs('sign-in', token),
+      purpose,
+      ctx.now,
+    ]);
+    if (!row) throw signInExpired();
+    return halfSignedIn(row);
   }
 
   /** Whoever is half-way in under this account starts again. */

@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import type { Ctx } from '../../../platform/access/context.js';
+import { Database } from '../../../platform/database/database.js';
+import { newId } from '../../../platform/ids.js';
+import { tooManyAttempts } from '../auth.errors.js';
+import { Quotas, type Limit } from '../factors/quotas.js';
+import { networkOf } from '../throttling/attempts.js';
+import { addressKey, Addresses, type Reachable } from './addresses.js';
+import { PasswordResets } from './password-resets.js';
+import { RecoveryMails } from './recovery-mails.js';
+
+/** More than that is no help to whoever forgot, and fills a stranger's mailbox. */
+const PER_MAILBOX: readonly Limit[] = [{ most: 3, seconds: 3600 }];
+const PER_NETWORK: readonly Limit[] = [{ most: 30, seconds: 3600 }];
+
+/**
+ * Forgotten passwords and usernames. Whoever asks learns nothing: the answer is the same and the work is, whether there is an
+ * account or none, disabled, not activated, without a verified address, or has had its mails of this hour: one look-up, one
+ * token, one job in the outbox. Only how many somebody asks for from one network is said aloud.
+ */
+@Injectable()
+export class Forgotten {
+  constructor(
+    private readonly database: Database,
+    private readonly addresses: Addresses,
+    private readonly resets: PasswordResets,
+    private readonly quotas: Quotas,
+    private readonly mails: RecoveryMails,
+  ) {}
+
+  async password(ctx: Ctx, usernameOrEmail: string): Promise<void> {
+    const { to, accounts } = await this.ask(ctx, 'password', usernameOrEmail);
+    const tokens = await this.resets.issue(ctx, accounts);
+    const links = accounts.map(({ username }, at) => ({ username, token: tokens[at]! }));
+    await this.mails.passwordLinks(ctx, to, links);
+  }
+
+  async username(ctx: Ctx, email: string): Promise<void> {
+    const { to, accounts } = await this.ask(ctx, 'username', email);
+    const usernames = accounts.map(({ username }) => username);
+    await this.mails.usernames(ctx, to, usernames);
+  }
+
+  /** Whom a mail goes to, about which accounts; nobody, about an account that is none, where there is nobody to write to. */
+  private async ask(
+    ctx: Ctx,
+    what: 'password' | 'username',
+    typed: string,
+  ): Promise<{ to: string | null; accounts: Reachable[] }> {
+    await this.limitNetwork(ctx);
+    const found = await this.addresses.meantBy(ctx.db, typed, { withPassword: what === 'password' });
+    const isMeant = what === 'password' || addressKey(found[0]?.email ?? '') === addressKey(typed);
+    const accounts = isMeant ? found : [];
+    const address = accounts[0]?.email ?? null;
+    const mailbox = addressKey(address ?? typed);
+    const isAllowed = (await this.quotas.take(ctx.db, `${what}-mail\0${mailbox}`, PER_MAILBOX, ctx.now)) === null;
+    if (accounts.length === 1) ctx.identify({ accountId: accounts[0]!.accountId });
+    if (isAllowed && address !== null) return { to: address, accounts };
+    // Nothing of what a stranger typed is kept: some type their password there.
+    return { to: null, accounts: [{ accountId: newId(), username: 'nobody', email: '' }] };
+  }
+
+  private async limitNetwork(ctx: Ctx): Promise<void> {
+    const network = networkOf(ctx.client.address);
+    const wait = await this.database.write(null, (db) =>
+      this.quotas.take(db, `recovery-network\0${network}`, PER_NETWORK, ctx.now),
+    );
+    if (wait !== null) throw tooManyAttempts(wait);
+  }
+}

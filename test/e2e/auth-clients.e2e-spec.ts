@@ -1,0 +1,439 @@
+import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { exportSPKI, importJWK, type CryptoKey } from 'jose';
+import type supertest from 'supertest';
+import { assertionOf, JWT_BEARER, newMachineKey, type MachineKey } from '../harness/assertions.js';
+import { checkLedger } from '../harness/ledger.js';
+import {
+  makeAdmin,
+  makeDirectory,
+  makeFeed,
+  makeStaff,
+  signInAs,
+  type Caller,
+  type Machine,
+} from '../harness/people.js';
+import { startPortal, type Portal } from '../harness/portal.js';
+
+let portal: Portal;
+let admin: Caller;
+let feed: Machine & { id: string };
+let key: MachineKey;
+
+beforeAll(async () => {
+  portal = await startPortal({ env: { TRUSTED_PROXIES: '127.0.0.1' } });
+  admin = await makeAdmin(portal);
+  feed = await makeFeed(portal, admin, 'https://ehr.test/main');
+  ({ key } = feed.credentials.machine);
+});
+afterAll(async () => {
+  await checkLedger(portal);
+  await portal.close();
+});
+
+let peers = 0;
+const somewhere = (): string => `198.51.100.${++peers % 250}`;
+
+const ask = (body: object, from = somewhere()): supertest.Test =>
+  portal.http.post('/v1/auth/token').set('X-Forwarded-For', from).type('form').send(body);
+const request = (assertion: string, over: object = {}): object => ({
+  grant_type: 'client_credentials',
+  client_assertion_type: JWT_BEARER,
+  client_assertion: assertion,
+  ...over,
+});
+const who = (clientId = feed.id, by = key, audience = 'https://portal.test') => ({
+  clientId,
+  key: by,
+  audience,
+  now: portal.clock.now(),
+});
+const signed = (claims: object = {}, header: object = {}): Promise<string> =>
+  assertionOf(who(), { ...claims }, { ...header });
+
+const me = (token: string): supertest.Test =>
+  portal.http.get('/v1/imports/none').set('Authorization', `Bearer ${token}`);
+/** 404 and 400 come from behind the door, 401 from it. */
+const counts = async (token: string): Promise<boolean> => (await me(token)).status !== 401;
+
+const INVALID_CLIENT = { status: 401, body: { error: 'invalid_client', code: 'auth.invalid-client' } };
+const newService = async (over: object = {}): Promise<string> => {
+  const account = { displayName: 'Service', email: 'ops@hospital.test', roles: ['integration'], ...over };
+  const source = { source: `urn:feed:${randomUUID()}` };
+  return ((await admin.post('/v1/users', { ...source, ...account }).expect(201)).body as { id: string }).id;
+};
+
+describe('a service account', () => {
+  it('gets a token for an assertion of its key, as a form or as JSON, and no refresh token', async () => {
+    for (const audience of ['https://portal.test', 'https://portal.test/v1/auth/token']) {
+      const answer = await ask(request(await assertionOf(who(feed.id, key, audience))));
+      expect([answer.status, answer.body]).toEqual([
+        200,
+        { access_token: expect.any(String), token_type: 'Bearer', expires_in: 300, scope: 'imports' },
+      ]);
+      expect([answer.headers['cache-control'], answer.headers.pragma]).toEqual(['no-store', 'no-cache']);
+    }
+    const json = await portal.http.post('/v1/auth/token').send(request(await signed({ aud: ['https://portal.test'] })));
+    expect(json.status).toBe(200);
+    expect(await counts((json.body as { access_token: string }).access_token)).toBe(true);
+    // RFC 6749 section 3.2: what is not known is ignored, what is empty is as if it were not there.
+    const more = await ask(request(await signed(), { resource: 'x', scope: '', client_id: feed.id }));
+    expect(more.status).toBe(200);
+  });
+
+  it.each(['ES256', 'ES384', 'EdDSA', 'RS256', 'RS384'])('may sign with %s', async (algorithm) => {
+    const clientId = await newService();
+    const made = await newMachineKey(algorithm);
+    const { body } = await admin.post(`/v1/users/${clientId}/keys`, { jwk: made.publicJwk }).expect(201);
+    expect(body).toMatchObject({ kind: 'key', kid: made.kid, accountId: clientId, lastUsedAt: null, revokedAt: null });
+    expect((body as { algorithms: string[] }).algorithms).toContain(algorithm);
+    const answer = await ask(request(await assertionOf(who(clientId, made))));
+    expect(answer.status).toBe(200);
+    const { items } = (await admin.get(`/v1/users/${clientId}/keys`).expect(200)).body as { items: object[] };
+    expect(items).toEqual([expect.objectContaining({ kid: made.kid, lastUsedAt: expect.any(String) })]);
+  });
+
+  it('is known by a PEM key as well; a directory likewise, for another scope', async () => {
+    const clientId = await newService();
+    const made = await newMachineKey();
+    const pem = await exportSPKI((await importJWK(made.publicJwk, 'ES256')) as CryptoKey);
+    expect((await admin.post(`/v1/users/${clientId}/keys`, { pem }).expect(201)).body).toMatchObject({ kid: made.kid });
+    expect((await ask(request(await assertionOf(who(clientId, made))))).status).toBe(200);
+    const directory = await makeDirectory(portal, admin);
+    const { machine } = directory.credentials;
+    const answer = await ask(request(await assertionOf(who(directory.id, machine.key))));
+    expect((answer.body as { scope: string }).scope).toBe('scim');
+  });
+
+  it('has a session of its own kind: five minutes, and nothing after them', async () => {
+    const { body } = await ask(request(await signed())).expect(200);
+    const { access_token: token } = body as { access_token: string };
+    const { rows } = await portal.owner.query(
+      `SELECT s.acr, s.amr, s.idle_seconds, extract(epoch FROM s.expires_at - s.created_at)::int AS seconds,
+              EXISTS (SELECT 1 FROM auth.refresh_token r WHERE r.session_id = s.session_id) AS is_refreshable
+         FROM auth.session s WHERE s.client_key_id IS NOT NULL AND s.account_id = $1 ORDER BY s.session_id DESC LIMIT 1`,
+      [feed.id],
+    );
+    expect(rows).toEqual([{ acr: 'aal1', amr: ['swk'], idle_seconds: 300, seconds: 300, is_refreshable: false }]);
+    expect(await counts(token)).toBe(true);
+    portal.clock.forward(301);
+    expect(await counts(token)).toBe(false);
+    admin = await signInAs(portal, admin.credentials);
+  });
+
+  it('never signs in with a name and a password: it has neither, and gets no invitation', async () => {
+    const email = 'machine-with-mail@hospital.test';
+    const clientId = await newService({ email });
+    await portal.delivered();
+    expect(portal.mails.filter(({ to }) => to === email)).toEqual([]);
+    const { body } = await admin.get(`/v1/users/${clientId}`).expect(200);
+    expect(body).toMatchObject({ status: 'active', username: null });
+    const named = { displayName: 'S', email, roles: ['integration'], source: 'urn:feed:named', username: 'machine' };
+    expect((await admin.post('/v1/users', named)).body).toMatchObject({ status: 422, code: 'users.service-unnamed' });
+    expect((await admin.post(`/v1/users/${clientId}/invitations`)).body).toMatchObject({ code: 'users.not-invited' });
+    await admin.post(`/v1/users/${clientId}/disable`, { reason: 'For now.' }).expect(200);
+    expect((await admin.post(`/v1/users/${clientId}/enable`).expect(200)).body).toMatchObject({ status: 'active' });
+    await portal.delivered();
+    expect(portal.mails.filter(({ to }) => to === email)).toEqual([]);
+    const { rows } = await portal.owner.query('SELECT 1 FROM auth.credential WHERE account_id = $1', [clientId]);
+    expect(rows).toEqual([]);
+  });
+});
+
+describe('an assertion', () => {
+  const unsigned = (header: object, claims: object): string =>
+    [header, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+  const usual = (over: object = {}): object => {
+    const iat = Math.floor(portal.clock.now().getTime() / 1000);
+    const ids = { iss: feed.id, sub: feed.id, aud: 'https://portal.test', jti: randomUUID() };
+    return { ...ids, iat, exp: iat + 60, ...over };
+  };
+  const header = (over: object = {}): object => ({ alg: 'ES256', kid: key.kid, typ: 'JWT', ...over });
+  const inSeconds = (seconds: number): number => Math.floor(portal.clock.now().getTime() / 1000) + seconds;
+  const nobody = '01990000-0000-7000-8000-000000000000';
+
+  const FORGERIES: Record<string, () => Promise<string> | string> = {
+    'of an unknown client': () => assertionOf(who(nobody)),
+    'of another client, signed by our key': async () => assertionOf(who(await newService())),
+    'signed by a key that nobody registered': async () => {
+      const stranger = await newMachineKey();
+      return assertionOf(who(feed.id, { ...stranger, kid: key.kid }));
+    },
+    'that names the stranger’s key by its own thumbprint': async () => assertionOf(who(feed.id, await newMachineKey())),
+    'that brings its key along (jwk)': async () => {
+      const stranger = await newMachineKey();
+      return assertionOf(who(feed.id, stranger), {}, { jwk: stranger.publicJwk, kid: key.kid });
+    },
+    'that says where its key is (jku)': async () => {
+      const stranger = await newMachineKey();
+      return assertionOf(who(feed.id, stranger), {}, { jku: 'https://evil.test/jwks.json', kid: key.kid });
+    },
+    'that says where its certificate is (x5u)': async () =>
+      assertionOf(who(feed.id, await newMachineKey()), {}, { x5u: 'https://evil.test/cert.pem', kid: key.kid }),
+    'without a kid': () => signed({}, { kid: undefined }),
+    'with a kid that walks': () => signed({}, { kid: '../../keys.json' }),
+    'with a kid that ends a statement': () => signed({}, { kid: `' OR 1=1 --` }),
+    'with a kid that is no text': () => `${unsigned(header({ kid: [key.kid] }), usual())}.AAAA`,
+    'with a kid of NUL': () => signed({}, { kid: `${key.kid}\0` }),
+    'with alg none': () => `${unsigned(header({ alg: 'none' }), usual())}.`,
+    'with alg None and a signature': () => `${unsigned(header({ alg: 'None' }), usual())}.AAAA`,
+    'with an HMAC under our public key': () => {
+      const text = unsigned(header({ alg: 'HS256' }), usual());
+      const secret = JSON.stringify(key.publicJwk);
+      return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`;
+    },
+    'with an algorithm that is not the key’s': async () => {
+      const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 3072 });
+      const text = unsigned(header({ alg: 'RS256' }), usual());
+      return Promise.resolve(`${text}.${sign('sha256', Buffer.from(text), privateKey).toString('base64url')}`);
+    },
+    'with a changed claim': async () => {
+      const [head, , signature] = (await signed()).split('.');
+      return `${head}.${Buffer.from(JSON.stringify(usual({ jti: 'other' }))).toString('base64url')}.${signature}`;
+    },
+    'with a critical header that we do not know': () => `${unsigned(header({ crit: ['x'], x: 1 }), usual())}.AAAA`,
+    'that is over': () => signed({ iat: inSeconds(-120), exp: inSeconds(-11) }),
+    'that is good for longer than five minutes': () => signed({ exp: inSeconds(320) }),
+    'without an end': () => signed({ exp: undefined }),
+    'whose end is a text': () => signed({ exp: '9999999999' }),
+    'that begins later': () => signed({ nbf: inSeconds(60) }),
+    'for somebody else': () => signed({ aud: 'https://other.test' }),
+    'for us and somebody else': () => signed({ aud: ['https://portal.test', 'https://other.test'] }),
+    'for nobody': () => signed({ aud: undefined }),
+    'for the access tokens’ audience': () => signed({ aud: 'portico' }),
+    'for an address of ours that is not the token’s': () => signed({ aud: 'https://portal.test/v1/auth/login' }),
+    'whose subject is another client': async () => signed({ sub: await newService() }),
+    'without an issuer': () => signed({ iss: undefined }),
+    'without an id': () => signed({ jti: undefined }),
+    'with an empty id': () => signed({ jti: '' }),
+    'with an id that is no text': () => signed({ jti: 7 }),
+    'with an id of 300 letters': () => signed({ jti: 'x'.repeat(300) }),
+    'of 5,000 letters': () => signed({ more: 'x'.repeat(5_000) }),
+    'that is an access token': () => feed.tokens.accessToken,
+    'of two parts': () => 'a.b',
+    'of five parts': () => 'a.b.c.d.e',
+    'of nothing but dots': () => '..',
+  };
+
+  it.each(Object.keys(FORGERIES))('%s is refused, with the same answer', async (name) => {
+    const before = await portal.owner.query('SELECT count(*) FROM auth.session');
+    const answer = await ask(request(await FORGERIES[name]!()));
+    expect(answer).toMatchObject(INVALID_CLIENT);
+    expect(Object.keys(answer.body as object).sort()).toEqual(['code', 'error', 'error_description']);
+    expect(answer.headers['content-type']).toMatch(/^application\/json/);
+    const after = await portal.owner.query('SELECT count(*) FROM auth.session');
+    expect(after.rows).toEqual(before.rows);
+  });
+
+  it('counts once, also of 20 at a time', async () => {
+    for (let round = 0; round < 5; round++) {
+      const assertion = await signed();
+      const answers = await Promise.all(Array.from({ length: 20 }, () => ask(request(assertion), '203.0.113.9')));
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array.from({ length: 19 }, () => 401)]);
+      expect(await ask(request(assertion))).toMatchObject(INVALID_CLIENT);
+    }
+  });
+
+  it('may have the same id as another client’s', async () => {
+    const clientId = await newService();
+    const made = await newMachineKey();
+    await admin.post(`/v1/users/${clientId}/keys`, { jwk: made.publicJwk }).expect(201);
+    const jti = randomUUID();
+    expect((await ask(request(await signed({ jti })))).status).toBe(200);
+    expect((await ask(request(await assertionOf(who(clientId, made), { jti })))).status).toBe(200);
+  });
+
+  it('goes with its own client id alone, and says what it is', async () => {
+    expect(await ask(request(await signed(), { client_id: nobody }))).toMatchObject(INVALID_CLIENT);
+    const wrongType = await ask(request(await signed(), { client_assertion_type: 'urn:ietf:params:oauth:saml2' }));
+    expect(wrongType).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+  });
+});
+
+describe('the token endpoint', () => {
+  it('speaks OAuth where something is wrong with the request', async () => {
+    const assertion = await signed();
+    const cases: [object, number, string][] = [
+      [{}, 400, 'invalid_request'],
+      [request(assertion, { grant_type: 'password' }), 400, 'unsupported_grant_type'],
+      [request(assertion, { grant_type: 'refresh_token' }), 400, 'unsupported_grant_type'],
+      [request(assertion, { scope: 'system/*.read' }), 400, 'invalid_scope'],
+      [request(assertion, { scope: 'imports scim' }), 400, 'invalid_scope'],
+      [{ grant_type: 'client_credentials' }, 401, 'invalid_client'],
+      [{ grant_type: 'client_credentials', client_id: feed.id, client_secret: 'x' }, 401, 'invalid_client'],
+    ];
+    for (const [body, status, error] of cases) expect(await ask(body)).toMatchObject({ status, body: { error } });
+    // A request that was refused for its scope has not used the assertion up.
+    expect((await ask(request(assertion, { scope: 'imports' }))).status).toBe(200);
+    const raw = (type: string, text: string) => portal.http.post('/v1/auth/token').type(type).send(text);
+    expect(await raw('form', 'grant_type=client_credentials&grant_type=x')).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_request', code: 'http.repeated-parameter' },
+    });
+    expect(await raw('json', '{"grant_type":["client_credentials"]}')).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_request' },
+    });
+    expect(await raw('json', '[1]')).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+    expect(await raw('json', '{"grant_type":')).toMatchObject({ status: 400, body: { error: 'invalid_request' } });
+    expect((await raw('text/plain', 'grant_type=client_credentials')).status).toBe(415);
+    expect((await raw('form', `client_assertion=${'a'.repeat(20_000)}`)).status).toBe(413);
+    // Forms are read here alone.
+    expect((await portal.http.post('/v1/auth/login').type('form').send('username=a&password=b')).status).toBe(415);
+  });
+
+  it('throttles a network that only fails, and nobody else for it', async () => {
+    const from = '203.0.113.77';
+    const forged = request(await assertionOf(who(feed.id, { ...(await newMachineKey()), kid: key.kid })));
+    const statuses: number[] = [];
+    for (let n = 0; n < 101; n++) statuses.push((await ask(forged, from)).status);
+    expect(statuses.slice(0, 100).every((status) => status === 401)).toBe(true);
+    const refused = await ask(request(await signed()), from);
+    expect(refused).toMatchObject({ status: 429, body: { error: 'temporarily_unavailable' } });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await ask(request(await signed()))).status).toBe(200);
+  });
+});
+
+describe('keys', () => {
+  const path = (id: string) => `/v1/users/${id}/keys`;
+  const publicJwk = (type: 'rsa' | 'ec' | 'x25519', options: object): object => {
+    const pair = generateKeyPairSync(type as 'rsa', options as { modulusLength: number });
+    return pair.publicKey.export({ format: 'jwk' });
+  };
+  const register = (id: string, body: object) => admin.post(path(id), body);
+
+  it('end what they opened when they are taken away, at once, and never come back', async () => {
+    const service = await makeFeed(portal, admin, `urn:feed:${randomUUID()}`);
+    const second = await newMachineKey();
+    await register(service.id, { jwk: second.publicJwk }).expect(201);
+    const other = await ask(request(await assertionOf(who(service.id, second)))).expect(200);
+    const { accessToken } = service.tokens;
+    const { items } = (await admin.get(path(service.id)).expect(200)).body as { items: { id: string; kid: string }[] };
+    const { machine } = service.credentials;
+    const first = items.find(({ kid }) => kid === machine.key.kid)!;
+    expect(await counts(accessToken)).toBe(true);
+    const revoke = () => admin.post(`${path(service.id)}/${first.id}/revoke`, { reason: 'Laptop lost.' });
+    expect((await revoke().expect(200)).body).toMatchObject({ revokeReason: 'Laptop lost.' });
+    expect(await counts(accessToken)).toBe(false);
+    expect(await counts((other.body as { access_token: string }).access_token)).toBe(true);
+    expect(await ask(request(await assertionOf(who(service.id, machine.key))))).toMatchObject(INVALID_CLIENT);
+    expect((await revoke()).body).toMatchObject({ status: 409, code: 'auth.key-revoked-already' });
+    expect((await register(service.id, { jwk: machine.key.publicJwk })).body).toMatchObject({ code: 'auth.key-known' });
+    const { rows } = await portal.owner.query(
+      `SELECT count(*)::int AS n FROM auth.session WHERE account_id = $1 AND end_reason = 'key-revoked'`,
+      [service.id],
+    );
+    expect(rows).toEqual([{ n: 1 }]);
+  });
+
+  it('count for nothing once the account is disabled or has lost its role, from the next request on', async () => {
+    for (const [act, body] of [
+      ['disable', { reason: 'Compromised.' }],
+      ['roles/integration/revoke', { reason: 'Replaced.' }],
+    ] as const) {
+      const service = await makeFeed(portal, admin, `urn:feed:${randomUUID()}`);
+      const { machine } = service.credentials;
+      expect(await counts(service.tokens.accessToken)).toBe(true);
+      await admin.post(`/v1/users/${service.id}/${act}`, body).expect(200);
+      expect(await counts(service.tokens.accessToken)).toBe(false);
+      expect(await ask(request(await assertionOf(who(service.id, machine.key))))).toMatchObject(INVALID_CLIENT);
+    }
+  });
+
+  it('run out, and the session with them', async () => {
+    const id = await newService();
+    const made = await newMachineKey();
+    const at = (seconds: number) => new Date(portal.clock.now().getTime() + seconds * 1000).toISOString();
+    await register(id, { jwk: made.publicJwk, expiresAt: at(100) }).expect(201);
+    const { body } = await ask(request(await assertionOf(who(id, made)))).expect(200);
+    const { access_token: token, expires_in: seconds } = body as { access_token: string; expires_in: number };
+    expect(seconds).toBeLessThanOrEqual(100);
+    portal.clock.forward(101);
+    expect(await counts(token)).toBe(false);
+    expect(await ask(request(await assertionOf(who(id, made))))).toMatchObject(INVALID_CLIENT);
+    const long = await newMachineKey();
+    for (const seconds of [-1, 732 * 86_400])
+      expect((await register(id, { jwk: long.publicJwk, expiresAt: at(seconds) })).body).toMatchObject({
+        code: 'auth.key-expiry',
+      });
+  });
+
+  it('are strong public signing keys, and nothing else', async () => {
+    const id = await newService();
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const good = publicJwk('ec', { namedCurve: 'P-256' });
+    const refusals: [object, string][] = [
+      [{}, 'auth.key-needed'],
+      [{ jwk: good, pem: 'x' }, 'auth.key-needed'],
+      [{ jwk: privateKey.export({ format: 'jwk' }) }, 'auth.private-key-shown'],
+      [{ pem: privateKey.export({ type: 'pkcs8', format: 'pem' }) }, 'auth.private-key-shown'],
+      [{ jwk: publicJwk('rsa', { modulusLength: 2048 }) }, 'auth.key-unusable'],
+      [{ jwk: publicJwk('rsa', { modulusLength: 3072, publicExponent: 3 }) }, 'auth.key-unusable'],
+      [{ jwk: publicJwk('ec', { namedCurve: 'secp256k1' }) }, 'auth.key-unusable'],
+      [{ jwk: publicJwk('ec', { namedCurve: 'P-521' }) }, 'auth.key-unusable'],
+      [{ jwk: publicJwk('x25519', {}) }, 'auth.key-unusable'],
+      [{ jwk: { ...good, use: 'enc' } }, 'auth.key-unusable'],
+      [{ jwk: { ...good, alg: 'ES384' } }, 'auth.key-unusable'],
+      [{ jwk: { ...good, x: 'AAAA' } }, 'auth.key-unusable'],
+      [{ pem: '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----' }, 'auth.key-unusable'],
+      [{ pem: 'nothing' }, 'auth.key-unusable'],
+      [{ pem: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----' }, 'auth.certificate-unusable'],
+    ];
+    for (const [body, code] of refusals)
+      expect([code, (await register(id, body)).body]).toMatchObject([code, { code }]);
+    expect((await register(id, { jwk: { ...good, kty: 'oct', k: 'c2VjcmV0' } })).status).toBe(400);
+    expect((await admin.get(path(id)).expect(200)).body).toMatchObject({ items: [] });
+  });
+
+  it('are registered by administrators with a fresh second factor, for machines alone, ten at most', async () => {
+    const id = await newService();
+    const made = await newMachineKey();
+    const staff = await makeStaff(portal, admin, 'staff');
+    for (const caller of [staff, feed]) {
+      expect((await caller.post(path(id), { jwk: made.publicJwk })).status).toBe(403);
+      expect((await caller.get(path(id))).status).toBe(403);
+    }
+    const person = await staff.accountId();
+    expect((await register(person, { jwk: made.publicJwk })).body).toMatchObject({ code: 'auth.no-service-account' });
+    expect((await register(nobodyId, { jwk: made.publicJwk })).status).toBe(404);
+    const races = await Promise.all(
+      Array.from({ length: 14 }, async () => register(id, { jwk: (await newMachineKey()).publicJwk })),
+    );
+    expect(races.map(({ status }) => status).sort()).toEqual([
+      ...Array.from({ length: 10 }, () => 201),
+      ...Array.from({ length: 4 }, () => 409),
+    ]);
+    const one = await newService();
+    const twice = await Promise.all([register(one, { jwk: made.publicJwk }), register(one, { jwk: made.publicJwk })]);
+    expect(twice.map(({ status }) => status).sort()).toEqual([201, 409]);
+
+    portal.clock.forward(301);
+    const { refreshToken } = admin.tokens;
+    Object.assign(admin.tokens, (await portal.http.post('/v1/auth/refresh').send({ refreshToken }).expect(200)).body);
+    expect((await register(one, { jwk: made.publicJwk })).body).toMatchObject({ code: 'auth.step-up-required' });
+    // Taking one away is not to wait for anything.
+    const { items } = (await admin.get(path(one)).expect(200)).body as { items: { id: string }[] };
+    await admin.post(`${path(one)}/${items[0]!.id}/revoke`, { reason: 'Alarm.' }).expect(200);
+    admin = await signInAs(portal, admin.credentials);
+  });
+
+  const nobodyId = '01990000-0000-7000-8000-000000000000';
+
+  it('leave nothing secret in the database: public parts, thumbprints, hashes of ids', async () => {
+    const jti = randomUUID();
+    await ask(request(await signed({ jti }))).expect(200);
+    const { rows } = await portal.owner.query<{ row: string }>(
+      `SELECT k::text AS row FROM auth.client_key k UNION ALL SELECT a::text FROM auth.client_assertion a`,
+    );
+    for (const { row } of rows) {
+      expect(row).not.toContain(jti);
+      expect(row).not.toMatch(/""d""|""p""/);
+    }
+    const { rows: used } = await portal.owner.query(
+      'SELECT 1 FROM auth.client_assertion WHERE account_id = $1 AND jti_hash = sha256($2)',
+      [feed.id, Buffer.from(jti)],
+    );
+    expect(used).toHaveLength(1);
+  });
+});
