@@ -44,7 +44,7 @@ export class AuthSignIn1763769600003 implements MigrationInterface {
         address text NOT NULL,
         ended_at timestamptz,
         end_reason text CONSTRAINT session__end_reason CHECK (end_reason IN
-          ('logout', 'idle', 'expired', 'revoked', 'reuse', 'disabled', 'roles-changed', 'password-changed', 'password-expired', 'sso-logout', 'too-many', 'recovered', 'key-revoked')),
+          ('logout', 'idle', 'expired', 'revoked', 'reuse', 'disabled', 'roles-changed', 'password-changed', 'password-expired', 'factor-changed', 'sso-logout', 'too-many', 'recovered', 'key-revoked')),
         CONSTRAINT session__end CHECK ((ended_at IS NULL) = (end_reason IS NULL))) WITH (fillfactor = 70);
       CREATE INDEX session__live_of_account ON auth.session (account_id) WHERE ended_at IS NULL;
       CREATE INDEX session__live ON auth.session (expires_at) WHERE ended_at IS NULL;

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { adminCreate } from './cli/admin-create.js';
+import { clientKey, clientToken } from './cli/client-key.js';
 import { demo, demoCode, demoToken } from './cli/demo.js';
 import { doctor } from './cli/doctor.js';
 import { keysAnnounce, keysCreate, keysRemove, keysRotate } from './cli/keys.js';
@@ -11,6 +12,8 @@ import { ConfigError } from './platform/config/config.js';
 const commands: Record<string, Command> = {
   migrate: migrateCommand,
   'admin:create': adminCreate,
+  'client:key': clientKey,
+  'client:token': clientToken,
   'keys:create': keysCreate,
   'keys:announce': keysAnnounce,
   'keys:rotate': keysRotate,

@@ -12,6 +12,7 @@ import { AuthSso1763769600010 } from '../migrations/1763769600010-auth-sso.js';
 import { UsersScim1763769600011 } from '../migrations/1763769600011-users-scim.js';
 import { UsersRoles1763769600012 } from '../migrations/1763769600012-users-roles.js';
 import { AuthClients1763769600013 } from '../migrations/1763769600013-auth-clients.js';
+import { AuthGenerations1763769600014 } from '../migrations/1763769600014-auth-generations.js';
 import { userEntities } from './modules/users/index.js';
 import type { Config } from './platform/config/config.js';
 
@@ -29,6 +30,7 @@ export const migrations = [
   UsersScim1763769600011,
   UsersRoles1763769600012,
   AuthClients1763769600013,
+  AuthGenerations1763769600014,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

@@ -1,17 +1,22 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { generate } from 'otplib';
-import { makeHospital, type DemoPatient, type DemoPerson } from '../demo/hospital.js';
+import { makeHospital, type DemoIntegration, type DemoPatient, type DemoPerson } from '../demo/hospital.js';
 import type { Config } from '../platform/config/config.js';
 import { randomCode } from '../platform/crypto/index.js';
 import type { Mail } from '../platform/delivery/delivery.js';
 import { Outbox } from '../platform/outbox/outbox.js';
 import { createAdmin } from './admin-create.js';
+import { newClientKey, tokenFor, writeClientKey } from './client-key.js';
 
 export interface DemoAccount {
   role: string;
   username: string;
   password: string;
   totpSecret: string | null;
+  /** A machine has no password: its key lies in a file beside. */
+  client?: { id: string; audience: string; keyFile: string };
 }
 
 /** What the demo needs to print again at its next start. */
@@ -55,6 +60,8 @@ class Client {
 
 /** The demo's hospital never changes: a later start must find the same bundles. */
 const SEED = 7;
+/** A token is good for five minutes. */
+const TOKEN_MS = 4 * 60_000;
 const TODAY = new Date('2026-11-22T00:00:00Z');
 
 class Seeding {
@@ -63,7 +70,7 @@ class Seeding {
 
   constructor(
     private readonly app: INestApplicationContext,
-    url: string,
+    private readonly url: string,
     private readonly mails: Mail[],
   ) {
     this.client = new Client(url);
@@ -117,6 +124,29 @@ class Seeding {
     await this.activate(roles[0]!, username, await this.codeFor(email));
   }
 
+  /** A service account with a key of its own; resolves with a client whose token is renewed before it ends. */
+  async feed(admin: Client, integration: DemoIntegration, config: Config): Promise<() => Promise<Client>> {
+    const { username, displayName, source } = integration;
+    const email = `${username}@hospital.example.org`;
+    const account = { displayName, email, roles: ['integration'], source };
+    const { id } = await admin.send('POST', '/v1/users', account);
+    const { publicJwk, ...key } = await newClientKey();
+    await admin.send('POST', `/v1/users/${id}/keys`, { jwk: publicJwk });
+    const client = { id: id!, audience: config.http.publicUrl, keyFile: join(config.dataDir, `${username}.key.json`) };
+    // Of a database that is gone.
+    rmSync(client.keyFile, { force: true });
+    writeClientKey(client.keyFile, key);
+    this.accounts.push({ role: 'integration', username, password: '', totpSecret: null, client });
+    let signedIn: { client: Client; at: number } | null = null;
+    return async () => {
+      if (!signedIn || Date.now() - signedIn.at > TOKEN_MS) {
+        const token = await tokenFor(this.url, client.audience, client.id, key);
+        signedIn = { client: this.client.as(token), at: Date.now() };
+      }
+      return signedIn.client;
+    };
+  }
+
   async patient(
     admin: Client,
     patient: DemoPatient,
@@ -159,12 +189,9 @@ export async function seedHospital(
   const admin = await seeding.activate('admin', first!.username, code);
   for (const person of others) await seeding.staff(admin, person);
 
-  const { username, displayName, source } = hospital.integration;
-  const email = `${username}@hospital.example.org`;
-  await admin.send('POST', '/v1/users', { username, displayName, email, roles: ['integration'], source });
-  const feed = await seeding.activate('integration', username, await seeding.codeFor(email));
+  const feed = await seeding.feed(admin, hospital.integration, config);
   for (const bundle of [hospital.directoryBundle, ...hospital.patients.map((patient) => patient.bundle)]) {
-    const { id, status } = await feed.send('POST', '/v1/imports', bundle);
+    const { id, status } = await (await feed()).send('POST', '/v1/imports', bundle);
     if (status !== 'completed')
       throw new Error(`an import of the demo's own data ended as ${status}: /v1/imports/${id}/issues`);
   }

@@ -13,6 +13,7 @@ import { migrate } from '../platform/database/migrate.js';
 import { Delivery, type Mail, type Sms } from '../platform/delivery/delivery.js';
 import { deliveryOf } from '../platform/delivery/mail.js';
 import { listen } from '../serve.js';
+import { readClientKey, tokenFor } from './client-key.js';
 import { OperatorError, type Command } from './command.js';
 import { seedHospital, type DemoAccounts } from './demo-seed.js';
 
@@ -88,14 +89,20 @@ const readAccounts = (dataDir: string): DemoAccounts =>
 function banner(url: string, { accounts, firstPatientId, foreignPatientId }: DemoAccounts, dataDir: string): string {
   const one = [...new Map(accounts.toReversed().map((account) => [account.role, account])).values()].toReversed();
   const rows = one.map(
-    ({ role, username, password, totpSecret }) =>
-      `  ${role.padEnd(19)} ${username.padEnd(20)} ${password}   ${totpSecret ? `npm run -s cli -- demo:code ${username}` : '(none)'}`,
+    ({ role, username, password, totpSecret, client }) =>
+      `  ${role.padEnd(19)} ${username.padEnd(20)} ${(client ? '(a key)' : password).padEnd(19)}   ${
+        client
+          ? `npm run -s cli -- demo:token ${username}`
+          : totpSecret
+            ? `npm run -s cli -- demo:code ${username}`
+            : '(none)'
+      }`,
   );
   const patient = one.find(({ role }) => role === 'patient')!;
   return `
 Portico demo: ${url}   (documentation: ${url}/docs, mails: ${join(dataDir, 'mailbox')})
 
-  role                username             password              one-time code
+  role                username             password              one-time code or token
 ${rows.join('\n')}
 
 Try, in another terminal in this folder:
@@ -158,10 +165,14 @@ export const demoCode: Command = {
 
 export const demoToken: Command = {
   usage: '<username>',
-  summary: 'Sign a demo account in, with its one-time code where it has one, and print the access token.',
+  summary: 'Sign a demo account in, with its one-time code or its key, and print the access token.',
   async run(_values, [username]) {
     const account = accountOf(username);
     const { url } = readAccounts(loadConfig().dataDir);
+    if (account.client) {
+      const { id, audience, keyFile } = account.client;
+      return console.log(await tokenFor(url, audience, id, readClientKey(keyFile)));
+    }
     const post = async (path: string, body: object): Promise<Record<string, string>> => {
       const answer = await fetch(`${url}${path}`, {
         method: 'POST',

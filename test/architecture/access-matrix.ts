@@ -88,7 +88,7 @@ POST /v1/auth/logout-others                     -  401 204 204 204 204 204 204 2
 GET /v1/auth/sessions                           -  401 200 200 200 200 200 200 200 403 403
 DELETE /v1/auth/sessions/:id                  own  401 204 204 204 204 204 204 204 403 403
                                 closed other none  401 404 404 404 404 404 404 404 403 403
-POST /v1/auth/password/change                   -  401 204 204 204 204 204 204 204 403 403
+POST /v1/auth/password/change                   -  401 200 200 200 200 200 200 200 403 403
 POST /v1/auth/password/change-required          -  204 204 204 204 204 204 204 204 204 204
 GET /v1/auth/devices                            -  401 200 200 200 200 200 200 200 403 403
 DELETE /v1/auth/devices                         -  401 204 204 204 204 204 204 204 403 403

@@ -106,7 +106,7 @@ export async function device(portal: Portal, accountId: string): Promise<string>
   const id = uuidv7();
   await portal.owner.query(
     `INSERT INTO auth.device (device_id, account_id, token_mac, name, created_at, last_used_at, expires_at)
-     VALUES ($1, $2, sha256($1::text::bytea), 'Test', $3, $3, $3::timestamptz + interval '1 day')`,
+     VALUES ($1::uuid, $2, sha256($1::uuid::text::bytea), 'Test', $3::timestamptz, $3::timestamptz, $3::timestamptz + interval '1 day')`,
     [id, accountId, portal.clock.now()],
   );
   return id;

@@ -244,7 +244,7 @@ const report = {
   floorPeakRssMb: Math.round(rssOf(floor.pid!)),
   auditEvents: Number(ledger[0]!.events),
 };
-console.table(results);
+if (Object.keys(results).length > 0) console.table(results);
 portal.kill('SIGTERM');
 floor.kill('SIGTERM');
 await new Promise((done) => portal.once('exit', done));
@@ -260,6 +260,8 @@ const bench: Bench = {
       execArgv: SERVER_FLAGS,
     });
     const url = `http://127.0.0.1:${port}`;
+    // A section that fails leaves nothing running.
+    process.once('exit', () => child.kill('SIGKILL'));
     await started(child, `${url}/health/live`);
     const ended = new Promise<void>((done) => child.once('exit', () => done()));
     return { url, stop: () => (child.kill('SIGTERM'), ended) };

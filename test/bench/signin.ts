@@ -118,7 +118,9 @@ export async function timing({ start, owner, people }: Bench, cost: number, pair
   await owner.query(LOCKED);
   const LOCK = `INSERT INTO auth.attempt (subject, failures, blocked_until, last_at, since)
     SELECT subject, 50, now() + interval '1 day', now(), now() FROM bench_locked`;
-  await owner.query(`UPDATE users.account SET status = 'disabled' WHERE username = $1`, [disabled.username]);
+  await owner.query(`UPDATE users.account SET status = 'disabled', disabled_reason = 'bench' WHERE username = $1`, [
+    disabled.username,
+  ]);
   const reset = async () => {
     await owner.query('DELETE FROM auth.quota');
   };
@@ -137,7 +139,9 @@ export async function timing({ start, owner, people }: Bench, cost: number, pair
     'wrong, disabled': await compare(pairs, baseline, failing(disabled)),
     'forgotten: known, unknown': await compare(pairs, forgot(known.username), forgot('nobody-at-all')),
   };
-  await owner.query(`UPDATE users.account SET status = 'active' WHERE username = $1`, [disabled.username]);
+  await owner.query(`UPDATE users.account SET status = 'active', disabled_reason = NULL WHERE username = $1`, [
+    disabled.username,
+  ]);
   await owner.query('DROP TABLE bench_locked');
   await stop();
   return results;

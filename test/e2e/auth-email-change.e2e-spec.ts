@@ -200,7 +200,7 @@ describe('an address that an administrator changes', () => {
     const { password } = patient.credentials;
     await patient
       .post('/v1/auth/password/change', { currentPassword: password, newPassword: 'a wholly other one' })
-      .expect(204);
+      .expect(200);
     expect((await mailbox.to(before, count)).join()).toContain('Your password was changed');
 
     await confirm(patient, await codeFor(email)).expect(204);

@@ -132,8 +132,15 @@ describe('a session that ends on one replica is over on the other with the next 
       const [by, session] = [await logIn(there, patient), await logIn(there, patient)];
       const [currentPassword, newPassword] = round % 2 === 0 ? [first, second] : [second, first];
       const change = { currentPassword, newPassword };
-      await isOverAtOnce(session, () => send(here, 'POST', '/v1/auth/password/change', by.accessToken, change));
-      expect((await send(there, 'GET', '/v1/me', by.accessToken)).status).toBe(200);
+      let renewed = '';
+      const changed = async () => {
+        const said = await send(here, 'POST', '/v1/auth/password/change', by.accessToken, change);
+        renewed = (said.body as { accessToken?: string }).accessToken ?? '';
+        return said;
+      };
+      await isOverAtOnce(session, changed, 200);
+      expect((await send(there, 'GET', '/v1/me', renewed)).status).toBe(200);
+      expect((await send(there, 'GET', '/v1/me', by.accessToken)).body.code).toBe('auth.token-expired');
       patient.credentials.password = newPassword!;
     }
   });

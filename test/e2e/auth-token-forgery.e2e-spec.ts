@@ -32,6 +32,7 @@ beforeAll(async () => {
   await new Promise<void>((done) => lure.listen(0, '127.0.0.1', done));
 });
 afterAll(async () => {
+  agent.destroy();
   lure.close();
   await checkLedger(portal);
   await portal.close();

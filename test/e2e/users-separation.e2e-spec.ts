@@ -72,14 +72,15 @@ describe('duties that exclude each other', () => {
 
   it('may follow each other, and meet at no moment', async () => {
     const { id } = await opened(hospital, { roles: ['staff'] });
-    await grant(id, { role: 'admin', startsAt: inHours(1), endsAt: inHours(2) }).expect(200);
+    const [one, two] = [inHours(1), inHours(2)];
+    await grant(id, { role: 'admin', startsAt: one, endsAt: two }).expect(200);
     for (const period of [{}, { endsAt: inHours(1.5) }, { startsAt: inHours(1.5) }, { startsAt: inHours(0.5) }])
       expect(said(await grant(id, { role: 'compliance_officer', ...period }))).toEqual(APART);
     await expect(insert(id, 'compliance_officer', `now() + interval '90 minutes', NULL`)).rejects.toMatchObject({
       constraint: 'account_role__apart',
     });
-    await grant(id, { role: 'compliance_officer', startsAt: inHours(2), endsAt: inHours(3) }).expect(200);
-    await grant(id, { role: 'records_officer', endsAt: inHours(1) }).expect(200);
+    await grant(id, { role: 'compliance_officer', startsAt: two, endsAt: inHours(3) }).expect(200);
+    await grant(id, { role: 'records_officer', endsAt: one }).expect(200);
   });
 
   it('are kept apart when both are given at once', async () => {

@@ -239,6 +239,7 @@ export function* claimEdges({ claims, signed, header, now, foreignToken }: Bench
       {},
       String(claims.sid).toUpperCase(),
     ],
+    gen: [undefined, null, '', 'x', '0', 0.5, [0], {}, true],
     jti: [undefined, null, '', 'x', 1, [claims.jti], {}],
     cnf: [null, '', {}, [], { 'x5t#S256': '' }, { 'x5t#S256': 'x' }, { jkt: 'x' }, 'x', 1],
     role: ['admin'],

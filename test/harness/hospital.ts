@@ -10,7 +10,7 @@ import {
   type Clinician,
   type Patient,
 } from './people.js';
-import { startPortal, type Portal } from './portal.js';
+import { startPortal, type Portal, type PortalOptions } from './portal.js';
 
 /** An id that is nobody's and nothing's. */
 export const NOBODY = '01990000-0000-7000-8000-000000000000';
@@ -39,8 +39,11 @@ export interface Hospital {
 export const SOURCE = 'https://ehr.example/main';
 
 /** A portal with somebody of every role. */
-export async function openHospital(env: Record<string, string> = {}): Promise<Hospital> {
-  const portal = await startPortal({ env });
+export async function openHospital(
+  env: Record<string, string> = {},
+  database?: PortalOptions['database'],
+): Promise<Hospital> {
+  const portal = await startPortal({ env, database });
   const admin = await known(makeAdmin(portal));
   const staff = await known(makeStaff(portal, admin, 'staff'));
   const recordsOfficer = await known(makeStaff(portal, admin, 'records_officer'));

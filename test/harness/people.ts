@@ -40,7 +40,16 @@ export class Caller {
   ) {}
 
   send(method: Method, path: string): supertest.Test {
-    return this.portal.http[method](path).set('Authorization', `Bearer ${this.tokens.accessToken}`);
+    return this.portal.http[method](path)
+      .set('Authorization', `Bearer ${this.tokens.accessToken}`)
+      .on('response', (response: { body: unknown }) => this.keep(response.body));
+  }
+
+  /** As clients do: the access token that was answered for this session is the one from now on. */
+  private keep(body: unknown): void {
+    const accessToken = (body as { accessToken?: unknown } | null)?.accessToken;
+    if (typeof accessToken === 'string' && decodeJwt(accessToken).sid === this.tokens.session?.id)
+      this.tokens.accessToken = accessToken;
   }
 
   get(path: string): supertest.Test {

@@ -87,6 +87,8 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
     DATABASE_AUDITOR_URL: database.auditorUrl,
     KEY_FILE: testServer().keyFile,
     BCRYPT_COST: '4',
+    // Tests sign the same people in again and again.
+    MAX_SESSIONS: '50',
     LOG_LEVEL: 'info',
     ...options.env,
   });

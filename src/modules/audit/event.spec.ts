@@ -50,6 +50,16 @@ describe('eventsOf', () => {
     expect(new Set(rows.map((row) => row.eventId)).size).toBe(2);
   });
 
+  it('tells of a refusal also where the browser was sent elsewhere with it, and of a success where it was only sent on', () => {
+    const outcomes = [
+      { status: 302, code: null },
+      { status: 302, code: 'auth.sso-expired' },
+      { status: 201, code: 'http.replayed' },
+      { status: 503, code: 'auth.sso-unavailable' },
+    ];
+    expect(outcomes.map((outcome) => parsed(eventsOf(trail(), outcome, 'r', 'd'))[0]!.out)).toEqual([0, 4, 0, 8]);
+  });
+
   it('tells what was attempted when it was refused, and of no patient', () => {
     const touches: Touch[] = [{ patientId: 'a', type: 'Observation', id: '1' }];
     const rows = eventsOf(trail({ touches }), { status: 404, code: 'http.not-found' }, 'r', 'd');

@@ -33,6 +33,7 @@ import { Invitations } from './invitations/invitations.service.js';
 import { JwtGuard } from './sessions/jwt.guard.js';
 import { JwtStrategy } from './sessions/jwt.strategy.js';
 import { LiveSessions } from './sessions/live-sessions.js';
+import { OwnPassword } from './passwords/own-password.service.js';
 import { Passwords } from './passwords/passwords.service.js';
 import { RefreshTokens } from './sessions/refresh.service.js';
 import { SecondFactorController } from './factors/second-factor.controller.js';
@@ -161,6 +162,7 @@ import { RecoveryMails } from './recovery/recovery-mails.js';
     LiveSessions,
     Notices,
     PasswordRules,
+    OwnPassword,
     Passwords,
     Places,
     SecurityEvents,

@@ -16,7 +16,15 @@ import { RoleGrants, type Hand } from './role-grants.js';
 import { periodOf } from './role.rules.js';
 import { usernameKey } from './username.js';
 import { AccountDisabled, AccountInvited, RolesChanged } from './users.events.js';
-import { alreadyDisabled, heldByDirectory, lastAdmin, notDisabled, notInvited, notToOneself, roleNotHeld } from './users.errors.js';
+import {
+  alreadyDisabled,
+  heldByDirectory,
+  lastAdmin,
+  notDisabled,
+  notInvited,
+  notToOneself,
+  roleNotHeld,
+} from './users.errors.js';
 
 const LIST = 'users.accounts';
 

@@ -55,7 +55,11 @@ export const alreadyDisabled = (): Problem =>
   new Problem(409, 'users.already-disabled', 'The account is disabled already.');
 export const notDisabled = (): Problem => new Problem(409, 'users.not-disabled', 'The account is not disabled.');
 export const heldByDirectory = (): Problem =>
-  new Problem(409, 'users.held-by-directory', 'The directory has deactivated or removed this person: it has to be undone there.');
+  new Problem(
+    409,
+    'users.held-by-directory',
+    'The directory has deactivated or removed this person: it has to be undone there.',
+  );
 export const mrnTaken = (): Problem =>
   new Problem(409, 'users.mrn-taken', 'Another chart has this medical record number.');
 export const birthDateInFuture = (): Problem =>

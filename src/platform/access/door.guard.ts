@@ -15,7 +15,7 @@ export const stepUpRequired = (): Problem =>
   new Problem(
     403,
     'auth.step-up-required',
-    'Confirm with your second factor at POST /v1/auth/step-up, then try again.',
+    'Confirm who you are at POST /v1/auth/step-up, then try again.',
   );
 
 /** A remembered device stood in for the second factor: enough to read by, and for nothing that asks for one. */

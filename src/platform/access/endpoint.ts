@@ -40,7 +40,7 @@ export interface EndpointOptions {
   dialect?: Dialect;
   /** The handler writes bytes of this type itself. */
   produces?: string;
-  /** A recent second factor is needed, at most this many seconds old. */
+  /** Its person was recognised at most so many seconds ago: by a second factor, or by the password where they hold none. */
   stepUpSeconds?: number;
   /** Creates something: takes an Idempotency-Key. */
   creates?: boolean;

@@ -248,7 +248,7 @@ export const settings = {
   STAFF_SESSION_MINUTES: minutes(8 * 60, 'longest session of staff'),
   ACCESS_TOKEN_MINUTES: minutes(5, 'life of an access token'),
   MAX_SESSIONS: num({
-    default: 50,
+    default: 10,
     desc: 'most sessions of one account at a time; a sign-in beyond it ends the one that was idle longest',
   }),
   KNOWN_NETWORKS: namedNetworks({

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -66,6 +66,14 @@ describe('the file of identity providers', () => {
       }),
     ]);
     expect(readSsoProviders('', false, [])).toEqual([]);
+  });
+
+  it('is read as the README shows it', () => {
+    const readme = readFileSync(new URL('../../modules/auth/README.md', import.meta.url), 'utf8');
+    const sample = /```json\n(\[[^]*?\])\n```/.exec(readme)![1]!;
+    const { providers, problems } = read(sample.replace('portico-sso.pem', 'ec.pem'));
+    expect(problems).toEqual([]);
+    expect(providers).toMatchObject([{ id: 'hospital', roleMap: { 'portal-admin': 'admin' }, justInTime: true }]);
   });
 
   it('takes keys for private_key_jwt', () => {

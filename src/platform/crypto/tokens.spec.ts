@@ -1,7 +1,8 @@
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { normaliseCode, randomCode } from './codes.js';
+import { normaliseCode, randomCode, randomDigits } from './codes.js';
 import { equalSecret, hashToken, randomToken, successorOf } from './tokens.js';
 
 const newSubkey = () => createSecretKey(randomBytes(32));
@@ -33,6 +34,64 @@ describe('tokens', () => {
   it('compare like ===', () => {
     fc.assert(fc.property(fc.string(), fc.string(), (a, b) => equalSecret(a, b) === (a === b)));
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (a) => equalSecret(a, Buffer.from(a))));
+  });
+});
+
+describe('what is drawn', () => {
+  const MANY = 100_000;
+  /** Pearson's statistic of how often each of `size` values was drawn. */
+  const unevenness = (drawn: Iterable<string>, size: number): number => {
+    const counts = new Map<string, number>();
+    let all = 0;
+    for (const value of drawn) {
+      counts.set(value, (counts.get(value) ?? 0) + 1);
+      all++;
+    }
+    const expected = all / size;
+    const seen = [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+    return seen + (size - counts.size) * expected;
+  };
+  /** Six standard deviations: once in 500 million runs by chance, and at once where a value is drawn twice as often. */
+  const bound = (size: number): number => size - 1 + 6 * Math.sqrt(2 * (size - 1));
+
+  it.each([
+    ['tokens of 256 bits', () => randomToken(), 64, 42],
+    ['activation codes of 80 bits', () => randomCode(), 32, 16],
+    ['recovery codes of 120 bits', () => randomCode(6), 32, 24],
+  ])('%s never repeat, and each character is as likely at each place', (_, draw, alphabet, length) => {
+    const values = Array.from({ length: MANY }, draw).map((value) =>
+      length === 42 ? value : value.replaceAll('-', ''),
+    );
+    expect(new Set(values).size).toBe(MANY);
+    for (let at = 0; at < length; at++)
+      expect(
+        unevenness(
+          values.map((value) => value[at]!),
+          alphabet,
+        ),
+      ).toBeLessThan(bound(alphabet));
+  });
+
+  it('as six digits has a million values, each as likely', () => {
+    const values = Array.from({ length: MANY }, () => randomDigits(6));
+    expect(values.every((value) => /^\d{6}$/.test(value))).toBe(true);
+    expect(Math.log2(10 ** 6)).toBeGreaterThan(19.9);
+    for (let at = 0; at < 6; at++)
+      expect(
+        unevenness(
+          values.map((value) => value[at]!),
+          10,
+        ),
+      ).toBeLessThan(bound(10));
+  });
+
+  it('comes of the operating system, nowhere of a generator that can be predicted', () => {
+    const sources = globSync('src/**/*.ts').filter((file) => !file.endsWith('.spec.ts'));
+    expect(sources.length).toBeGreaterThan(200);
+    const predictable = sources.filter((file) => /\bMath\s*\.\s*random\b|\bMath\[/.test(readFileSync(file, 'utf8')));
+    expect(predictable).toEqual([]);
+    expect(readFileSync('src/platform/crypto/codes.ts', 'utf8')).toContain("from 'node:crypto'");
+    expect(readFileSync('src/platform/crypto/tokens.ts', 'utf8')).toContain("from 'node:crypto'");
   });
 });
 

@@ -66,8 +66,8 @@ export class RequestPipeline {
       done();
     });
     fastify.addHook('onRoute', (route) => {
-      const { dialect } = (route.config as { endpoint?: EndpointOptions } | undefined)?.endpoint ?? {};
-      if (dialect?.bodyLimit !== undefined) route.bodyLimit = dialect.bodyLimit;
+      const { endpoint } = (route.config ?? {}) as { endpoint?: EndpointOptions };
+      if (endpoint?.dialect?.bodyLimit !== undefined) route.bodyLimit = endpoint.dialect.bodyLimit;
     });
     fastify.addHook('onSend', async (request, reply, payload) => this.send(request, reply, payload));
     fastify.addHook('onRequestAbort', async (request) => this.aborted(trailOf(request)));

@@ -7,6 +7,7 @@ import { People } from '../../users/index.js';
 import { methodNotOffered, secondFactorMandatory, signInExpired, stepUpRequired } from '../auth.errors.js';
 import { Devices } from '../devices/devices.service.js';
 import { Notices } from '../recovery/notices.js';
+import { SessionEndings } from '../sessions/session-endings.js';
 import { Sessions } from '../sessions/session.service.js';
 import { SignIn } from '../sign-in/sign-in.service.js';
 import { SignIns } from '../sign-in/sign-ins.js';
@@ -44,7 +45,8 @@ export interface Added extends Pick<Shown, 'method' | 'amr' | 'isPhishingResista
 
 /**
  * The rules that every factor keeps when it comes or goes: a password alone sets up none beside another (NIST SP 800-63B-4
- * §4.1.2), the last one that a role needs stays, and the owner is told. Changes of one account take turns.
+ * §4.1.2), the last one that a role needs stays, all other sessions end (ASVS 7.4.3), and the owner is told. Changes of one
+ * account take turns.
  */
 @Injectable()
 export class FactorChanges {
@@ -60,6 +62,7 @@ export class FactorChanges {
     private readonly sessions: Sessions,
     private readonly notices: Notices,
     private readonly devices: Devices,
+    private readonly endings: SessionEndings,
   ) {}
 
   /** With an mfaToken, whoever it belongs to; without, the person who is signed in. Throws when they may not set this up. */
@@ -84,12 +87,14 @@ export class FactorChanges {
     await this.requireProof(ctx.db, { ...adding, proof });
     await store();
     await this.devices.forget(ctx, accountId);
+    await this.endings.endSessions(ctx, accountId, 'factor-changed', sessionOf(ctx, adding));
     const codes = await this.codesAfter(ctx, accountId, added);
     await this.notices.security(ctx, accountId, 'factor-added', { factor: added.words });
     ctx.touch({ patientId: null, type: 'SecondFactor', id: accountId });
     const now = both(proof, added);
     if (mfaToken !== undefined) return { ...(await this.signIn.proceed(ctx, accountId, now)), ...codes };
-    return { status: 'confirmed', session: await this.sessions.strengthen(ctx as SignedIn, now.amr), ...codes };
+    const { session, renewed } = await this.sessions.strengthen(ctx as SignedIn, { acr: 'aal2', amr: now.amr });
+    return { status: 'confirmed', ...renewed, session, ...codes };
   }
 
   /** Takes one of the own factors away; `take` resolves with whether there was one. Whoever is half-way in starts again. */
@@ -102,6 +107,7 @@ export class FactorChanges {
     await this.devices.forget(ctx, accountId);
     const left = await this.factors.methodsOf(ctx.db, accountId);
     if (!this.policy.isMet(roles, left)) throw secondFactorMandatory();
+    await this.endings.endSessions(ctx, accountId, 'factor-changed', ctx.actor.sessionId);
     if (left.length === 0) await this.recoveryCodes.forget(ctx.db, accountId);
     await this.notices.security(ctx, accountId, 'factor-removed', { factor: words });
     ctx.touch({ patientId: null, type: 'SecondFactor', id: accountId });
@@ -136,3 +142,7 @@ export class FactorChanges {
     return isNeeded ? { recoveryCodes: await this.recoveryCodes.renew(ctx, accountId) } : {};
   }
 }
+
+/** The session that goes on: of whoever is signed in, none of whoever is in the middle of a sign-in. */
+const sessionOf = (ctx: Ctx, { mfaToken }: Adding): string | null =>
+  mfaToken === undefined ? (ctx.actor?.sessionId ?? null) : null;

@@ -60,6 +60,9 @@ export class Invitations {
     mailedTo: string | null = null,
   ): Promise<{ code: string; expiresAt: Date }> {
     const { accountId, patientId, email } = { accountId: null, patientId: null, email: null, ...invited };
+    // One after the other: of two at once, neither would see the other's code to make it void.
+    const lock = `auth.invitation ${accountId ?? patientId}`;
+    await ctx.db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [lock]);
     await this.voidOpen(ctx, invited);
     const code = randomCode();
     const expiresAt = after(ctx.now, DAYS * 86_400);

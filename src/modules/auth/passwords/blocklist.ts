@@ -2,14 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Injectable } from '@nestjs/common';
 
+const require = createRequire(import.meta.url);
+
 /** Leaked passwords first; then words and names of people, which attackers try as well. JSON lists in lower case, one line each. */
 const LISTS = [
-  '@zxcvbn-ts/language-common/src/passwords.json',
-  '@zxcvbn-ts/language-common/src/diceware.json',
-  '@zxcvbn-ts/language-en/src/commonWords.json',
-  '@zxcvbn-ts/language-en/src/wikipedia.json',
-  '@zxcvbn-ts/language-en/src/firstnames.json',
-  '@zxcvbn-ts/language-en/src/lastnames.json',
+  require.resolve('@zxcvbn-ts/language-common/src/passwords.json'),
+  require.resolve('@zxcvbn-ts/language-common/src/diceware.json'),
+  require.resolve('@zxcvbn-ts/language-en/src/commonWords.json'),
+  require.resolve('@zxcvbn-ts/language-en/src/wikipedia.json'),
+  require.resolve('@zxcvbn-ts/language-en/src/firstnames.json'),
+  require.resolve('@zxcvbn-ts/language-en/src/lastnames.json'),
 ];
 
 /** Well-known ones that the lists lack. What repeats a word, counts on from it or walks over the keyboard needs no entry. */
@@ -49,7 +51,6 @@ export class Blocklist {
 }
 
 async function read(): Promise<Buffer> {
-  const { resolve } = createRequire(import.meta.url);
-  const lists = await Promise.all(LISTS.map((name) => readFile(resolve(name))));
+  const lists = await Promise.all(LISTS.map((file) => readFile(file)));
   return Buffer.concat([...lists, Buffer.from(JSON.stringify(MORE))]);
 }

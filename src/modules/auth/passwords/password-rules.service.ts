@@ -6,6 +6,9 @@ import { Blocklist } from './blocklist.js';
 import { BreachCheck } from './breach-check.js';
 import { formFaultOf, isOneOf, isPattern, wordsOf } from './password.rules.js';
 
+/** Listed, with those of the configuration and of the account, in docs/authentication.md. */
+export const CONTEXT_WORDS: readonly string[] = ['portico', 'patient portal', 'patientportal'];
+
 /** What a new password may not be. Nothing is asked of its composition, and none ever grows too old (NIST SP 800-63B-4 §3.1.1.2). */
 @Injectable()
 export class PasswordRules {
@@ -17,7 +20,7 @@ export class PasswordRules {
     private readonly breaches: BreachCheck,
     @Inject(CONFIG) { hospital, http }: Config,
   ) {
-    this.names = ['portico', 'patient portal', 'patientportal', hospital.name, new URL(http.publicUrl).hostname];
+    this.names = [...CONTEXT_WORDS, hospital.name, new URL(http.publicUrl).hostname];
   }
 
   /** The reason why it is refused, or null. Asks others last, so that nothing leaves the hospital of what is refused anyway. */

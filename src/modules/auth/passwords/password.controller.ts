@@ -1,6 +1,7 @@
 import { Body, Controller, Param, Post } from '@nestjs/common';
 import { ReqCtx, type Ctx, type SignedIn } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
+import { RenewedView } from '../sessions/session.dto.js';
 import { ChangePassword, ChangeRequiredPassword, ExpirePassword, PasswordParams } from './password.dto.js';
 import { Passwords } from './passwords.service.js';
 
@@ -14,8 +15,8 @@ export class PasswordController {
   @Endpoint({
     action: 'update',
     subject: 'Password',
-    summary: 'Change the own password; all other sessions end',
-    response: null,
+    summary: 'Change the own password; all other sessions end, and so does the access token until now',
+    response: RenewedView,
   })
   changePassword(@ReqCtx() ctx: SignedIn, @Body() input: ChangePassword) {
     return this.passwords.change(ctx, input);

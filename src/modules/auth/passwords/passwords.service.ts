@@ -4,15 +4,16 @@ import { isByDevice } from '../../../platform/access/door.guard.js';
 import { Database } from '../../../platform/database/database.js';
 import { notFound } from '../../../platform/http/problem.js';
 import { holderOf } from '../account-state.js';
-import { People, usernameKey } from '../../users/index.js';
-import { Attempts } from '../throttling/attempts.js';
-import { ownPassword, passwordChangedMeanwhile, signInExpired, stepUpRequired, wrongPassword } from '../auth.errors.js';
+import { People } from '../../users/index.js';
+import { ownPassword, passwordChangedMeanwhile, signInExpired, stepUpRequired } from '../auth.errors.js';
 import { Credentials } from './credentials.service.js';
+import { OwnPassword } from './own-password.service.js';
 import { FactorPolicy } from '../factors/factor-policy.js';
 import { Notices } from '../recovery/notices.js';
 import { SessionEndings } from '../sessions/session-endings.js';
 import { Sessions } from '../sessions/session.service.js';
 import { SignIns } from '../sign-in/sign-ins.js';
+import type { RenewedView } from '../sessions/session.dto.js';
 import type { ChangePassword, ChangeRequiredPassword } from './password.dto.js';
 
 @Injectable()
@@ -20,7 +21,7 @@ export class Passwords {
   constructor(
     private readonly database: Database,
     private readonly people: People,
-    private readonly attempts: Attempts,
+    private readonly own: OwnPassword,
     private readonly credentials: Credentials,
     private readonly policy: FactorPolicy,
     private readonly endings: SessionEndings,
@@ -29,25 +30,13 @@ export class Passwords {
     private readonly notices: Notices,
   ) {}
 
-  /** Counts failures together with those of sign-in: it is the same secret. All other sessions end with the change. */
-  async change(ctx: SignedIn, { currentPassword, newPassword }: ChangePassword): Promise<void> {
+  /** All other sessions end with the change, and this one's access token is renewed. */
+  async change(ctx: SignedIn, { currentPassword, newPassword }: ChangePassword): Promise<RenewedView> {
     const { id: accountId, roles, sessionId } = ctx.actor;
     authorize(ctx, 'update', 'Password', { accountId });
     if (isByDevice(ctx.actor)) throw stepUpRequired();
-    const { attempt, refused, stored, holder } = await this.database.write(null, async (db) => {
-      const holder = await holderOf(db, accountId);
-      const attempt = this.attempts.of('password', usernameKey(holder.username ?? accountId));
-      const refused = await this.attempts.refusal(db, attempt, ctx.now);
-      return { attempt, refused, stored: await this.credentials.find(db, accountId), holder };
-    });
-    if (refused) throw refused;
-    const { ok } = await this.credentials.check(currentPassword, stored).catch(async (error: unknown) => {
-      await this.database.write(null, (db) => this.attempts.withdraw(db, attempt));
-      throw error;
-    });
-    if (!ok || stored === null) throw wrongPassword();
-    // The current password was right: whatever is wrong with the new one is not a failure to prove oneself.
-    await this.database.write(null, (db) => this.attempts.succeeded(db, attempt));
+    // Before the new one is looked at: whatever is wrong with that is no failure to prove oneself.
+    const { stored, holder } = await this.own.prove(ctx, currentPassword);
     const least = this.policy.leastPasswordOf(roles);
     const hash = await this.credentials.hashNew(newPassword, least, holder, stored);
 
@@ -55,6 +44,7 @@ export class Passwords {
     await this.endings.endAll(ctx, accountId, 'password-changed', sessionId);
     await this.notices.security(ctx, accountId, 'password-changed');
     ctx.touch({ patientId: null, type: 'Password', id: accountId });
+    return this.sessions.renew(ctx);
   }
 
   /**

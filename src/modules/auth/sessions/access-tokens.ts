@@ -16,6 +16,8 @@ export interface AccessClaims {
   jti: string;
   /** Seconds since 1970. */
   exp: number;
+  /** Which token of its session: those before a re-authentication count no longer. */
+  generation: number;
   /** Thumbprint of the certificate that the token is bound to. */
   certificate: string | null;
 }
@@ -29,7 +31,7 @@ export class AccessTokens {
   ) {}
 
   issue(
-    session: { accountId: string; sessionId: string; expiresAt: Date; certificate?: string | null },
+    session: { accountId: string; sessionId: string; expiresAt: Date; generation: number; certificate?: string | null },
     now: Date,
   ): { accessToken: string; expiresIn: number } {
     const iat = Math.floor(now.getTime() / 1000);
@@ -42,6 +44,7 @@ export class AccessTokens {
         aud: AUDIENCE,
         sub: session.accountId,
         sid: session.sessionId,
+        gen: session.generation,
         jti: uuidv4(),
         iat,
         exp: iat + expiresIn,

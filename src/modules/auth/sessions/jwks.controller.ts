@@ -32,7 +32,10 @@ class JwkView {
 }
 
 export class JwksView {
-  @Nested(() => JwkView, { many: 100, description: 'Signing keys: the one in use, one that is announced, former ones.' })
+  @Nested(() => JwkView, {
+    many: 100,
+    description: 'Signing keys: the one in use, one that is announced, former ones.',
+  })
   keys: JwkView[];
 }
 

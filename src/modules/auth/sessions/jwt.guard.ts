@@ -52,8 +52,10 @@ export class JwtGuard extends AuthGuard() {
     trail.accountId = claims.sub;
     trail.sessionId = claims.sid;
     const isBackground = endpoint.background === true || request.headers['x-portico-background'] === 'true';
-    trail.actor = await this.live.actorOf(claims, credential.carrier, isBackground);
-    if (!trail.actor) trail.credentialProblem = 'auth.session-ended';
+    const found = await this.live.actorOf(claims, credential.carrier, isBackground);
+    if (found === 'superseded') noteProblem(trail, true);
+    else if (found === null) trail.credentialProblem = 'auth.session-ended';
+    else trail.actor = found;
     return true;
   }
 

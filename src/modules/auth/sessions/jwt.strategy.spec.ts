@@ -65,13 +65,13 @@ describe('keyIdOf', () => {
 
 describe('claimsOf', () => {
   const id = '01a201c5-5562-722f-8078-4cb9f57edf61';
-  const claims = { sub: id, sid: id, jti: id, iat: 1, exp: 2 };
+  const claims = { sub: id, sid: id, gen: 3, jti: id, iat: 1, exp: 2 };
 
   it('takes all of them', () => {
-    expect(claimsOf(claims)).toEqual({ sub: id, sid: id, jti: id, exp: 2, certificate: null });
+    expect(claimsOf(claims)).toEqual({ sub: id, sid: id, jti: id, exp: 2, generation: 3, certificate: null });
   });
 
-  it.each(['sub', 'sid', 'jti', 'iat', 'exp'])('refuses a token without %s', (name) => {
+  it.each(['sub', 'sid', 'gen', 'jti', 'iat', 'exp'])('refuses a token without %s', (name) => {
     expect(claimsOf({ ...claims, [name]: undefined })).toBeNull();
     expect(claimsOf({ ...claims, [name]: 'x' })).toBeNull();
   });

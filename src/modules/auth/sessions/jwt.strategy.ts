@@ -54,16 +54,23 @@ export function keyIdOf(token: string): string | null {
 
 /** The claims that everything behind relies on, or null; issuer, audience and time are checked already. */
 export function claimsOf(payload: Record<string, unknown>): AccessClaims | null {
-  const { sub, sid, jti, iat, exp, cnf } = payload;
+  const { sub, sid, gen, jti, iat, exp, cnf } = payload;
   const certificate = cnf === undefined ? null : (cnf as Record<string, unknown> | null)?.['x5t#S256'];
   if (!isUuid(sub) || !isUuid(sid) || !isUuid(jti)) return null;
-  if (!Number.isInteger(iat) || !Number.isInteger(exp)) return null;
+  if (![gen, iat, exp].every(Number.isInteger)) return null;
   // A binding that is not understood is not met.
   if (certificate !== null && (typeof certificate !== 'string' || certificate === '')) return null;
-  return { sub: sub as string, sid: sid as string, jti: jti as string, exp: exp as number, certificate };
+  return {
+    sub: sub as string,
+    sid: sid as string,
+    jti: jti as string,
+    exp: exp as number,
+    generation: gen as number,
+    certificate,
+  };
 }
 
-const CLAIMS = new Set(['iss', 'aud', 'sub', 'sid', 'jti', 'iat', 'exp', 'cnf']);
+const CLAIMS = new Set(['iss', 'aud', 'sub', 'sid', 'gen', 'jti', 'iat', 'exp', 'cnf']);
 
 /** What verification itself does not ask: no claim that we never make, one audience, and no longer life than we give. */
 export function isOfOurMaking(payload: Record<string, unknown>, longestSeconds: number): boolean {

@@ -21,6 +21,7 @@ interface LiveRow extends SessionState {
   amr: string[];
   authTime: Date;
   transport: Transport;
+  generation: number;
   isActive: boolean;
   accessVersion: string;
 }
@@ -36,7 +37,7 @@ const LOOKS = { maxBatch: 128, maxInFlight: 1, maxWaiting: 4_096, deadlineMs: 1_
 
 const LOOK = `SELECT s.session_id AS "sessionId", s.account_id AS "accountId", s.acr, s.amr, s.auth_time AS "authTime",
     s.created_at AS "createdAt", s.last_active_at AS "lastActiveAt", s.idle_seconds AS "idleSeconds", s.expires_at AS "expiresAt",
-    s.ended_at AS "endedAt", s.transport, a.status = 'active' AS "isActive", a.access_version AS "accessVersion"
+    s.ended_at AS "endedAt", s.transport, s.generation, a.status = 'active' AS "isActive", a.access_version AS "accessVersion"
   FROM auth.session s JOIN users.account a ON a.account_id = s.account_id WHERE s.session_id = ANY($1::uuid[])`;
 
 // What somebody else is changing at this moment is left alone: no waiting, no deadlock between replicas. Losing the last
@@ -69,10 +70,10 @@ export class LiveSessions {
   }
 
   /**
-   * Who acts in the session, or null when it is over, or when its token came by another way than it was given out. Throws 503
-   * when that cannot be found out.
+   * Who acts in the session, or null when it is over, or when its token came by another way than it was given out;
+   * `superseded` when somebody was recognised anew since the token was made (ASVS 7.2.4). Throws 503 when that cannot be found out.
    */
-  async actorOf(claims: AccessClaims, carrier: Transport, isBackground: boolean): Promise<Actor | null> {
+  async actorOf(claims: AccessClaims, carrier: Transport, isBackground: boolean): Promise<Actor | 'superseded' | null> {
     try {
       const session = await this.looks.submit(claims.sid);
       if (!session || session.accountId !== claims.sub || !session.isActive) return null;
@@ -84,6 +85,7 @@ export class LiveSessions {
         await this.endings.runOut(session.sessionId, now);
         return null;
       }
+      if (session.generation !== claims.generation) return 'superseded';
       if (!isBackground && now.getTime() - session.lastActiveAt.getTime() >= NOTE_ACTIVITY_MS) {
         await this.activity.submit(session.sessionId);
       }

@@ -15,6 +15,7 @@ import type { AssuranceView, CsrfView, Refresh, TokensView } from './session.dto
 
 interface Shown extends SessionState, Omit<AssuranceView, 'expiresAt'> {
   accountId: string;
+  generation: number;
   transport: Transport;
   usedAt: Date | null;
   isActive: boolean;
@@ -25,7 +26,7 @@ const SAME_ANSWER_MS = 10_000;
 
 const LOOK = `SELECT s.session_id AS id, s.account_id AS "accountId", s.acr, s.amr, s.auth_time AS "authTime", s.created_at AS "createdAt",
     s.last_active_at AS "lastActiveAt", s.idle_seconds AS "idleSeconds", s.expires_at AS "expiresAt", s.ended_at AS "endedAt",
-    r.used_at AS "usedAt", s.transport, a.status = 'active' AS "isActive"
+    r.used_at AS "usedAt", s.transport, s.generation, a.status = 'active' AS "isActive"
   FROM auth.refresh_token r JOIN auth.session s ON s.session_id = r.session_id JOIN users.account a ON a.account_id = s.account_id
   WHERE r.token_mac = ANY($1)`;
 

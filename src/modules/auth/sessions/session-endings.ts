@@ -18,6 +18,7 @@ export type EndReason =
   | 'roles-changed'
   | 'password-changed'
   | 'password-expired'
+  | 'factor-changed'
   | 'sso-logout'
   | 'too-many'
   | 'recovered'
@@ -103,6 +104,11 @@ export class SessionEndings {
     await this.signIns.abandon(ctx.db, accountId);
     // Whoever only signs out keeps their devices; after anything else the second factor is shown anew.
     if (reason !== 'logout') await this.devices.forget(ctx, accountId);
+    await this.endSessions(ctx, accountId, reason, except);
+  }
+
+  /** The sessions alone: for whoever holds locks beyond those of sign-ins half-way. */
+  async endSessions(ctx: Ctx, accountId: string, reason: EndReason, except: string | null): Promise<void> {
     const ended = await ctx.db.query<Ended>(
       `UPDATE auth.session SET ended_at = $1, end_reason = $3
         WHERE account_id = $2 AND ended_at IS NULL AND session_id IS DISTINCT FROM $4 ${RETURNING}`,
@@ -156,13 +162,21 @@ export class SessionEndings {
     return [...new Set([...codes, ...halfWay, ...ended].map((row) => row.account_id))];
   }
 
-  /** Leaves at most so many sessions of the account, those that were active last. Called before another one is opened. */
+  /**
+   * Leaves at most so many sessions of the account, those that were active last. Called before another one is opened; sign-ins of
+   * one account take turns from here on, so that many at once open no more than one after the other. A session that somebody
+   * else holds at this moment is passed over for the next.
+   */
   async makeRoom(ctx: Ctx, accountId: string, left: number): Promise<void> {
+    await ctx.db.query("SELECT pg_advisory_xact_lock(hashtextextended('auth.session ' || $1, 0))", [accountId]);
     const ended = await ctx.db.query<Ended>(
-      `UPDATE auth.session SET ended_at = $1, end_reason = 'too-many' WHERE ended_at IS NULL AND session_id IN (
-         SELECT session_id FROM auth.session WHERE session_id IN (
-             SELECT session_id FROM auth.session WHERE account_id = $2 AND ended_at IS NULL ORDER BY last_active_at DESC OFFSET $3)
-           FOR NO KEY UPDATE SKIP LOCKED) ${RETURNING}`,
+      // Chosen once and for all: as a plain subquery they could be chosen anew for each row, and be more.
+      `WITH surplus AS MATERIALIZED (
+         SELECT session_id FROM auth.session WHERE account_id = $2 AND ended_at IS NULL ORDER BY last_active_at, session_id
+          LIMIT (SELECT greatest(count(*) - $3, 0) FROM auth.session WHERE account_id = $2 AND ended_at IS NULL)
+            FOR NO KEY UPDATE SKIP LOCKED)
+       UPDATE auth.session SET ended_at = $1, end_reason = 'too-many'
+        WHERE ended_at IS NULL AND session_id IN (SELECT session_id FROM surplus) ${RETURNING}`,
       [ctx.now, accountId, left],
     );
     await this.tell(ctx.db, ended, ctx.now);

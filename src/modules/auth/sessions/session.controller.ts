@@ -5,6 +5,9 @@ import { RefreshTokens } from './refresh.service.js';
 import { CsrfView, Refresh, SessionParams, SessionQuery, SessionView, TokensView } from './session.dto.js';
 import { Sessions } from './session.service.js';
 
+/** Whoever ends other sessions was recognised not long ago (ASVS 7.5.2): a screen left behind throws nobody out. */
+const RECENT_SECONDS = 900;
+
 @Controller('v1/auth')
 export class SessionController {
   constructor(
@@ -45,7 +48,13 @@ export class SessionController {
   }
 
   @Post('logout-all')
-  @Endpoint({ action: 'logout-all', subject: 'Session', summary: 'End all own sessions, this one too', response: null })
+  @Endpoint({
+    action: 'logout-all',
+    subject: 'Session',
+    summary: 'End all own sessions, this one too',
+    stepUpSeconds: RECENT_SECONDS,
+    response: null,
+  })
   logoutAll(@ReqCtx() ctx: SignedIn) {
     return this.sessions.logoutAll(ctx);
   }
@@ -54,6 +63,7 @@ export class SessionController {
   @Endpoint({
     action: 'logout-others',
     subject: 'Session',
+    stepUpSeconds: RECENT_SECONDS,
     summary: 'End all own sessions but this one',
     response: null,
   })
@@ -74,7 +84,13 @@ export class SessionController {
   }
 
   @Delete('sessions/:id')
-  @Endpoint({ action: 'revoke', subject: 'Session', summary: 'End one of the own sessions', response: null })
+  @Endpoint({
+    action: 'revoke',
+    subject: 'Session',
+    stepUpSeconds: RECENT_SECONDS,
+    summary: 'End one of the own sessions',
+    response: null,
+  })
   revoke(@ReqCtx() ctx: SignedIn, @Param() { id }: SessionParams) {
     return this.sessions.revoke(ctx, id);
   }

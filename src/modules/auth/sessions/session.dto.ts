@@ -67,9 +67,17 @@ export class VerifySecondFactor {
   transport?: Transport;
 }
 
+/** Who holds no second factor is recognised anew by the password. */
+export const STEP_UP_METHODS = [...MFA_METHODS, 'password'] as const;
+
 export class StepUp {
-  @Method()
-  method: MfaMethod;
+  @OneOf(STEP_UP_METHODS, {
+    description: 'How the person is recognised anew: a second factor; password for those who hold none.',
+  })
+  method: (typeof STEP_UP_METHODS)[number];
+
+  @Text({ max: 1024, optional: true, description: 'password: exactly as chosen.' })
+  password?: string;
 
   @Code()
   code?: string;
@@ -116,7 +124,30 @@ export class AssuranceView {
   idleSeconds: number;
 }
 
+/** In place of the access token until now, which is refused from the next request on. */
+export class RenewedView {
+  @Text({
+    optional: true,
+    max: 1024,
+    description: 'Authorization: Bearer, from now on. With cookies it is set as one.',
+  })
+  accessToken?: string;
+
+  @Whole({ description: 'Seconds that it is good for.' })
+  expiresIn: number;
+}
+
 export class StepUpView extends AssuranceView {
+  @Text({
+    optional: true,
+    max: 1024,
+    description: 'In place of the access token until now, which is void. Not with cookies.',
+  })
+  accessToken?: string;
+
+  @Whole({ description: 'Seconds that the access token is good for.' })
+  expiresIn: number;
+
   @Texts({ optional: true, description: 'Ten new ones, where the last recovery code was just used. Shown this once.' })
   recoveryCodes?: string[];
 }

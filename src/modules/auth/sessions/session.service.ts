@@ -24,7 +24,7 @@ import { Places } from './places.js';
 import { SecurityEvents } from './security-events.js';
 import { SessionEndings } from './session-endings.js';
 import { deviceOf, limitsFor, SERVICE_DEVICE } from './session.rules.js';
-import type { AssuranceView, SessionQuery, SessionView, TokensView } from './session.dto.js';
+import type { AssuranceView, RenewedView, SessionQuery, SessionView, TokensView } from './session.dto.js';
 
 type Proof = Pick<Assurance, 'acr' | 'amr'> &
   Pick<FactorProof, 'authTime' | 'sso'> & {
@@ -34,10 +34,18 @@ type Proof = Pick<Assurance, 'acr' | 'amr'> &
     isRememberedDevice?: boolean;
   };
 
+/** How a session's tokens travel, and which of its access tokens counts. */
+interface Carried {
+  transport: Transport;
+  generation: number;
+}
+
 export const ACCESS_COOKIE = 'access';
 export const REFRESH_COOKIE = 'refresh';
 /** Devices and places that an account signed in from within this time are known. */
 const KNOWN_SECONDS = 90 * 86_400;
+/** A machine's workers each ask for a token of their own; none lives longer than five minutes. */
+export const MAX_SERVICE_SESSIONS = 50;
 
 const COLUMNS = { columns: { accountId: 'account_id' } };
 const VIEW = `session_id AS id, device, place, address, created_at AS "createdAt", last_active_at AS "lastActiveAt", expires_at AS "expiresAt"`;
@@ -118,7 +126,7 @@ export class Sessions {
     ctx.touch({ patientId: null, type: 'Session', id });
     return this.answer(
       ctx,
-      { id, accountId, transport, acr, amr: [...amr], authTime, expiresAt, idleSeconds },
+      { id, accountId, transport, generation: 0, acr, amr: [...amr], authTime, expiresAt, idleSeconds },
       refreshToken,
     );
   }
@@ -136,7 +144,7 @@ export class Sessions {
     const end = after(ctx.now, this.config.sessions.accessTokenSeconds);
     const expiresAt = end < until ? end : until;
     const place = await this.places.of(ctx.client.address);
-    await this.endings.makeRoom(ctx, accountId, this.config.sessions.maxPerAccount - 1);
+    await this.endings.makeRoom(ctx, accountId, MAX_SERVICE_SESSIONS - 1);
     await ctx.db.query(
       `INSERT INTO auth.session (session_id, account_id, created_at, last_active_at, idle_seconds, expires_at, acr, amr, auth_time,
                                  device, address, place, client_key_id)
@@ -145,17 +153,17 @@ export class Sessions {
     );
     ctx.identify({ accountId, sessionId: id });
     ctx.touch({ patientId: null, type: 'Session', id });
-    return this.tokens.issue({ accountId, sessionId: id, expiresAt, certificate }, ctx.now);
+    return this.tokens.issue({ accountId, sessionId: id, expiresAt, generation: 0, certificate }, ctx.now);
   }
 
   /** What a client gets of an open session: tokens in the answer or, where it asked for cookies, in those alone. */
   answer(
     ctx: Pick<Ctx, 'cookies' | 'now'>,
-    session: AssuranceView & { accountId: string; transport: Transport },
+    session: AssuranceView & Carried & { accountId: string },
     refreshToken: string,
   ): TokensView {
-    const { accountId, id: sessionId, expiresAt } = session;
-    const { accessToken, expiresIn } = this.tokens.issue({ accountId, sessionId, expiresAt }, ctx.now);
+    const { accountId, id: sessionId, expiresAt, generation } = session;
+    const { accessToken, expiresIn } = this.tokens.issue({ accountId, sessionId, expiresAt, generation }, ctx.now);
     const opened = { status: 'authenticated', expiresIn, session };
     if (session.transport === 'bearer') return { ...opened, accessToken, refreshToken };
     ctx.cookies.set(ACCESS_COOKIE, accessToken);
@@ -220,16 +228,37 @@ export class Sessions {
     ctx.touch({ patientId: null, type: 'Account', id: accountId });
   }
 
-  /** Notes that the second factor was just shown in the running session. */
-  async strengthen(ctx: SignedIn, amr: readonly string[]): Promise<AssuranceView> {
-    const [session] = await ctx.db.query<AssuranceView>(
-      `UPDATE auth.session SET acr = 'aal2', amr = $2, auth_time = $3 WHERE session_id = $1 AND ended_at IS NULL
-       RETURNING session_id AS id, acr, amr, auth_time AS "authTime", expires_at AS "expiresAt", idle_seconds AS "idleSeconds"`,
-      [ctx.actor.sessionId, amr, ctx.now],
+  /** Notes that its person was just recognised anew in the running session, and renews its access token. */
+  async strengthen(
+    ctx: SignedIn,
+    { acr, amr }: Pick<Assurance, 'acr' | 'amr'>,
+  ): Promise<{ session: AssuranceView; renewed: RenewedView }> {
+    return this.advance(ctx, 'acr = $2, amr = $3, auth_time = $4', [acr, amr, ctx.now]);
+  }
+
+  /**
+   * A new access token in place of all that the session had until now, which are refused from the next request on (ASVS 7.2.4).
+   * The refresh token stays: another tab is told `auth.token-expired`, refreshes, and goes on.
+   */
+  async renew(ctx: SignedIn): Promise<RenewedView> {
+    return (await this.advance(ctx, 'auth_time = $2', [ctx.now])).renewed;
+  }
+
+  private async advance(ctx: SignedIn, changes: string, values: unknown[]) {
+    const [row] = await ctx.db.query<AssuranceView & Carried>(
+      `UPDATE auth.session SET generation = generation + 1, ${changes} WHERE session_id = $1 AND ended_at IS NULL
+       RETURNING session_id AS id, acr, amr, auth_time AS "authTime", expires_at AS "expiresAt", idle_seconds AS "idleSeconds",
+         transport, generation`,
+      [ctx.actor.sessionId, ...values],
     );
-    if (!session) throw sessionEnded();
+    if (!row) throw sessionEnded();
+    const { transport, generation, ...session } = row;
     ctx.touch({ patientId: null, type: 'Session', id: session.id });
-    return session;
+    const { id: sessionId, expiresAt } = session;
+    const token = this.tokens.issue({ accountId: ctx.actor.id, sessionId, expiresAt, generation }, ctx.now);
+    if (transport === 'bearer') return { session, renewed: token };
+    ctx.cookies.set(ACCESS_COOKIE, token.accessToken);
+    return { session, renewed: { expiresIn: token.expiresIn } };
   }
 
   /** Is this the first time in 90 days that the account signs in from such a device at such a place? Not when it never did at all. */

@@ -1,11 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { authorize, type Ctx, type SignedIn } from '../../../platform/access/context.js';
+import { isByDevice } from '../../../platform/access/door.guard.js';
 import { Database } from '../../../platform/database/database.js';
+import { invalid } from '../../../platform/http/validation.js';
 import { Accounts, People, usernameKey } from '../../users/index.js';
 import { Attempts } from '../throttling/attempts.js';
-import { invalidCredentials, methodNotOffered, signInExpired } from '../auth.errors.js';
+import { invalidCredentials, methodNotOffered, signInExpired, wrongPassword } from '../auth.errors.js';
 import { Devices, type Recognised } from '../devices/devices.service.js';
 import { Credentials } from '../passwords/credentials.service.js';
+import { OwnPassword } from '../passwords/own-password.service.js';
 import type { Db } from '../../../platform/database/db.js';
 import { both, isMultiFactor, signedIn, signingIn, type MfaMethod, type Proof } from '../factors/factor.js';
 import { FactorPolicy, nextStep, offeredOf } from '../factors/factor-policy.js';
@@ -32,6 +35,7 @@ export class SignIn {
     private readonly sessions: Sessions,
     private readonly devices: Devices,
     private readonly events: SecurityEvents,
+    private readonly own: OwnPassword,
   ) {}
 
   /**
@@ -143,16 +147,35 @@ export class SignIn {
       : answer;
   }
 
-  /** Renews the session's assurance. Only a second factor does: the password alone was shown at sign-in. */
-  async stepUp(ctx: SignedIn, { method, ...proof }: StepUp): Promise<StepUpView> {
+  /** Renews the session's assurance: by a second factor or, where there is none, by the password. */
+  async stepUp(ctx: SignedIn, { method, password, ...proof }: StepUp): Promise<StepUpView> {
     const { id: accountId, assurance } = ctx.actor;
     authorize(ctx, 'step-up', 'Session', { accountId });
+    if (method === 'password') return this.stepUpByPassword(ctx, password);
     await this.database.write(null, (db) => this.requireOffered(db, accountId, method, ctx.now));
     const shown = await this.factors.check(ctx, accountId, method, proof, signedIn(ctx));
     await this.factors.accept(ctx, shown);
     const recoveryCodes = await shown.replenish?.(ctx);
-    const session = await this.sessions.strengthen(ctx, both({ ...assurance, isPhishingResistant: false }, shown).amr);
-    return { ...session, ...(recoveryCodes ? { recoveryCodes } : {}) };
+    const { amr } = both({ ...assurance, isPhishingResistant: false }, shown);
+    const { session, renewed } = await this.sessions.strengthen(ctx, { acr: 'aal2', amr });
+    return { ...session, ...renewed, ...(recoveryCodes ? { recoveryCodes } : {}) };
+  }
+
+  /** Never beside a second factor, which the password must not stand in for; the session becomes no stronger than it was. */
+  private async stepUpByPassword(ctx: SignedIn, password: string | undefined): Promise<StepUpView> {
+    const { id: accountId, assurance } = ctx.actor;
+    if (password === undefined)
+      throw invalid([{ pointer: '/password', code: 'missing', detail: 'password is needed for this method.' }]);
+    const hasFactor = await this.database.write(null, async (db) => {
+      const { holding } = await this.standing(db, accountId, ctx.now);
+      return holding.held.length > 0;
+    });
+    if (hasFactor || isByDevice(ctx.actor)) throw methodNotOffered();
+    const { stored } = await this.own.prove(ctx, password);
+    if (!(await this.credentials.hold(ctx.db, accountId, stored))) throw wrongPassword();
+    const amr = [...new Set([...assurance.amr, 'pwd'])];
+    const { session, renewed } = await this.sessions.strengthen(ctx, { acr: assurance.acr, amr });
+    return { ...session, ...renewed };
   }
 
   /** Sends a code or gives options, on request only: nobody's telephone rings because somebody else knows their password. */

@@ -107,7 +107,7 @@ export class SsoSignIn {
     const known = await this.identities.find(ctx.db, provider.issuer, subject);
     if (known) ctx.identify(known);
     const accountId = known ? await this.admit(ctx, answer, known) : await this.open(ctx, answer);
-    if (false && await this.logouts.isOver(ctx.db, origin, new Date((claims.iat as number) * 1000))) throw ssoExpired();
+    if (await this.logouts.isOver(ctx.db, origin, new Date((claims.iat as number) * 1000))) throw ssoExpired();
     return this.codes.create(ctx, { accountId, origin, vouching, returnTo: flow.returnTo });
   }
 

@@ -18,11 +18,11 @@ interface Limit {
   windowSeconds?: number;
 }
 
-const HOUR = 3_600;
+export const HOUR = 3_600;
 const WINDOW = 900;
 
 // NIST SP 800-63B-4 §3.2.2 allows at most 100 failures in a row for each authenticator. An address is shared by many: no stop.
-const LIMITS = {
+export const LIMITS = {
   password: { free: 5, stop: 100 },
   // Whoever holds the token of a remembered device is nobody who guesses from afar, and still gets few guesses.
   device: { free: 5, stop: 10 },

@@ -172,27 +172,23 @@ export function filterToSql(filter: string, kind: ResourceKind, columns: Columns
     if (name === null || !Object.hasOwn(columns, full)) throw invalidFilter('This attribute cannot be filtered by.');
     return columns[full]!;
   };
+  const present = (column: Column): string => {
+    if (column.kind === 'one-of') throw invalidFilter('This attribute is compared by eq.');
+    return column.kind === 'constant' ? 'true' : `(${column.sql} IS NOT NULL)`;
+  };
   const toSql = (node: Filter, parent: string): string => {
-    switch (node.op) {
-      case 'and':
-      case 'or':
-        return `(${node.filters.map((one) => toSql(one, parent)).join(node.op === 'and' ? ' AND ' : ' OR ')})`;
-      case 'not':
-        // What has no value does not equal: NOT must not make it unknown.
-        return `(NOT coalesce(${toSql(node.filter, parent)}, false))`;
-      case '[]':
-        if (parent !== '') throw unreadable();
-        return `(${toSql(node.valFilter, withoutSchema(kind, node.attrPath) ?? '')})`;
-      case 'pr': {
-        const column = columnOf(node.attrPath, parent);
-        if (column.kind === 'one-of') throw invalidFilter('This attribute is compared by eq.');
-        return column.kind === 'constant' ? 'true' : `(${column.sql} IS NOT NULL)`;
-      }
-      default:
-        // The parser takes any word between two comparisons for an operator.
-        if (!OPERATORS.has(node.op)) throw unreadable();
-        return `(${compare(node, columnOf(node.attrPath, parent), params)})`;
+    if (node.op === 'and' || node.op === 'or')
+      return `(${node.filters.map((one) => toSql(one, parent)).join(node.op === 'and' ? ' AND ' : ' OR ')})`;
+    // What has no value does not equal: NOT must not make it unknown.
+    if (node.op === 'not') return `(NOT coalesce(${toSql(node.filter, parent)}, false))`;
+    if (node.op === '[]') {
+      if (parent !== '') throw unreadable();
+      return `(${toSql(node.valFilter, withoutSchema(kind, node.attrPath) ?? '')})`;
     }
+    if (node.op === 'pr') return present(columnOf(node.attrPath, parent));
+    // The parser takes any word between two comparisons for an operator.
+    if (!('compValue' in node) || !OPERATORS.has(node.op)) throw unreadable();
+    return `(${compare(node, columnOf(node.attrPath, parent), params)})`;
   };
   return toSql(parseFilter(filter), '');
 }

@@ -30,8 +30,9 @@ const textOf = (name: string, value: unknown): string | null => {
 
 function wholeOf(name: string, value: unknown, otherwise: number): number {
   if (value === undefined || value === '') return otherwise;
-  if (!/^-?\d{1,9}$/.test(String(value))) throw invalidValue(`${name} is a whole number.`);
-  return Number(value);
+  const text = typeof value === 'number' ? String(value) : value;
+  if (typeof text !== 'string' || !/^-?\d{1,9}$/.test(text)) throw invalidValue(`${name} is a whole number.`);
+  return Number(text);
 }
 
 function namesOf(kind: ResourceKind, name: string, value: unknown): string[] {
