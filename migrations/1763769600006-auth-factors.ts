@@ -35,7 +35,8 @@ export class AuthFactors1763769600006 implements MigrationInterface {
         created_at timestamptz NOT NULL,
         last_used_at timestamptz);
       CREATE INDEX passkey__of_account ON auth.passkey (account_id);
-      GRANT SELECT, INSERT, UPDATE, DELETE ON auth.passkey TO portico_app;
+      -- The key itself never changes: whoever could exchange it could sign in by another.
+      GRANT SELECT, INSERT, UPDATE (counter, is_backed_up, last_used_at, name, version), DELETE ON auth.passkey TO portico_app;
 
       -- The number is sealed; its MAC finds it again. Not confirmed: a code is on its way there.
       CREATE TABLE auth.sms_number (

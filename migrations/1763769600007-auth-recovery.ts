@@ -16,7 +16,8 @@ export class AuthRecovery1763769600007 implements MigrationInterface {
       GRANT SELECT, INSERT, UPDATE, DELETE ON auth.verified_address TO portico_app;
 
       -- Where the code was sent, if it was mailed: using it shows that the holder reads that address.
-      ALTER TABLE auth.invitation ADD COLUMN mailed_to text;
+      -- told: the chart's own address where the code did not go there, as it was then. It hears of the invitation, and of its use.
+      ALTER TABLE auth.invitation ADD COLUMN mailed_to text, ADD COLUMN told text;
 
       -- An address on its way: the newest check of an account replaces the one before it.
       CREATE TABLE auth.address_check (
@@ -59,6 +60,8 @@ export class AuthRecovery1763769600007 implements MigrationInterface {
         kind text NOT NULL CONSTRAINT account_reset__kind CHECK (kind IN ('factors', 'password', 'unlock', 'email')),
         status text NOT NULL CONSTRAINT account_reset__status CHECK (status IN ('requested', 'executed', 'declined', 'expired')),
         reason text NOT NULL,
+        -- Where the link goes: the account's address when it was asked for, which is what another administrator approves.
+        email text,
         -- Set by the trigger below, never by whoever writes the row.
         is_staff boolean NOT NULL,
         needs_proof boolean NOT NULL,
@@ -77,6 +80,7 @@ export class AuthRecovery1763769600007 implements MigrationInterface {
           num_nonnulls(identity_method, identity_document, identity_checked_by, identity_checked_at) IN (0, 4)),
         CONSTRAINT account_reset__not_ones_own CHECK (requested_by <> account_id AND decided_by IS DISTINCT FROM account_id),
         CONSTRAINT account_reset__decided CHECK ((decided_by IS NULL) = (decided_at IS NULL) AND (status = 'requested') <= (decided_by IS NULL)),
+        CONSTRAINT account_reset__email CHECK ((kind = 'password') = (email IS NOT NULL)),
         CONSTRAINT account_reset__factors_need_proof CHECK (kind <> 'factors' OR needs_proof),
         -- Two administrators, or for people who do not work here a recorded identity check.
         CONSTRAINT account_reset__four_eyes CHECK (
@@ -103,7 +107,7 @@ export class AuthRecovery1763769600007 implements MigrationInterface {
     await db.query(`
       DROP TABLE auth.account_reset, auth.factor_reset, auth.lost_factor, auth.password_reset, auth.address_check;
       DROP FUNCTION auth.account_reset_subject();
-      ALTER TABLE auth.invitation DROP COLUMN mailed_to;
+      ALTER TABLE auth.invitation DROP COLUMN mailed_to, DROP COLUMN told;
       DROP TABLE auth.verified_address;
     `);
   }

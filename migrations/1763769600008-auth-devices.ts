@@ -13,7 +13,8 @@ export class AuthDevices1763769600008 implements MigrationInterface {
         created_at timestamptz NOT NULL,
         last_used_at timestamptz NOT NULL,
         expires_at timestamptz NOT NULL,
-        CONSTRAINT device__term CHECK (expires_at > created_at AND expires_at <= created_at + interval '30 days'));
+        -- In hours: 30 days of a session's time zone are an hour more or less when its clocks change.
+        CONSTRAINT device__term CHECK (expires_at > created_at AND expires_at <= created_at + interval '720 hours'));
       CREATE INDEX device__of_account ON auth.device (account_id);
       CREATE INDEX device__expires ON auth.device (expires_at);
       GRANT SELECT, INSERT, UPDATE, DELETE ON auth.device TO portico_app;

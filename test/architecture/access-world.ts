@@ -34,6 +34,11 @@ export class Account {
   signedOut(): void {
     this.caller = null;
   }
+
+  /** An answer that may hold the session's next access token. */
+  keep(body: unknown): void {
+    this.caller?.keep(body);
+  }
 }
 
 /** The charts of the table, by how they stand to the patient and the clinician. */

@@ -49,7 +49,7 @@ portal_app
   auth.factor_reset             SELECT INSERT UPDATE
   auth.account_reset            SELECT INSERT UPDATE(decided_at decided_by status)
   auth.factor_holder            SELECT INSERT UPDATE
-  auth.passkey                  SELECT INSERT UPDATE DELETE
+  auth.passkey                  SELECT INSERT DELETE UPDATE(counter is_backed_up last_used_at name version)
   auth.sms_number               SELECT INSERT UPDATE DELETE
   auth.challenge                SELECT INSERT UPDATE DELETE
   auth.quota                    SELECT INSERT UPDATE DELETE

@@ -31,6 +31,7 @@ const STEP_UP: Record<string, number> = {
   'POST /v1/users': 300,
   'POST /v1/users/:id/email': 300,
   'POST /v1/users/:id/invitations': 300,
+  'POST /v1/patients/:id/invitations': 300,
   'POST /v1/users/:id/mfa/reset': 300,
   'POST /v1/users/:id/password/expire': 300,
   'POST /v1/users/:id/password/reset': 300,

@@ -5,14 +5,19 @@ import ts from 'typescript';
 /**
  * OWASP ASVS 5.0.0, chapters V6 (authentication), V7 (sessions) and V9 (self-contained tokens): which tests prove which
  * requirement. `asvs.json` is written by hand: a requirement names its tests as `file › title`, or says why it does not
- * apply to this server.
+ * apply to this server, or what is missing until it is proved.
  */
 interface Claim {
   tests?: string[];
   notApplicable?: string;
+  /** What is missing. Only for those of {@link OPEN}. */
+  open?: string;
 }
 
 const claims = JSON.parse(readFileSync('test/contract/asvs.json', 'utf8')) as Record<string, Claim>;
+
+/** What is not proved yet. Nobody adds to it without changing this line. */
+const OPEN: readonly string[] = ['6.4.5'];
 
 /** How many requirements each section has; they are numbered from 1. */
 const SECTIONS: Record<string, number> = {
@@ -46,7 +51,8 @@ function isTest(called: ts.Expression): boolean {
   return ts.isCallExpression(called) && isEach(called.expression);
 }
 
-const isEach = (called: ts.Expression): boolean => ts.isPropertyAccessExpression(called) && called.getText() === 'it.each';
+const isEach = (called: ts.Expression): boolean =>
+  ts.isPropertyAccessExpression(called) && called.getText() === 'it.each';
 
 const existing = new Set(
   globSync(['src/**/*.spec.ts', 'test/**/*.spec.ts', 'test/**/*.e2e-spec.ts']).flatMap((file) =>
@@ -59,8 +65,18 @@ describe('ASVS 5.0.0 V6, V7 and V9', () => {
     expect(Object.keys(claims)).toEqual(requirements);
   });
 
-  it.each(requirements)('%s is proved by tests that exist, or does not apply for a reason', (id) => {
-    const { tests, notApplicable } = claims[id] ?? {};
+  it('has no open requirement but those that are named here', () => {
+    const open = Object.entries(claims).flatMap(([id, claim]) => (claim.open === undefined ? [] : [id]));
+    expect(open).toEqual(OPEN);
+  });
+
+  it.each(requirements)('%s is proved by tests that exist, does not apply for a reason, or is open', (id) => {
+    const { tests, notApplicable, open } = claims[id] ?? {};
+    if (open !== undefined) {
+      expect([tests, notApplicable]).toEqual([undefined, undefined]);
+      expect(open.length).toBeGreaterThan(20);
+      return;
+    }
     if (notApplicable !== undefined) {
       expect(tests).toBeUndefined();
       expect(notApplicable.length).toBeGreaterThan(20);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PasswordHasher } from '../../src/platform/crypto/index.js';
 import { SessionSweeper } from '../../src/modules/auth/sessions/session-sweeper.js';
+import { cloneDatabase } from '../harness/database.js';
 import { checkLedger } from '../harness/ledger.js';
 import {
   Caller,
@@ -17,6 +18,7 @@ import { startPortal, type Portal } from '../harness/portal.js';
 
 const DAY = 86_400;
 
+let database: Awaited<ReturnType<typeof cloneDatabase>>;
 let portal: Portal;
 let admin: Caller;
 let patient: Patient;
@@ -65,7 +67,8 @@ async function withSecondFactor(one: Caller): Promise<Known> {
 const signedIn = () => signInAs(portal, credentials);
 
 beforeAll(async () => {
-  portal = await startPortal();
+  database = await cloneDatabase();
+  portal = await startPortal({ database });
   admin = await makeAdmin(portal);
 });
 afterAll(async () => {
@@ -125,6 +128,23 @@ describe('a remembered device', () => {
     }));
     for (const one of more) expect(one).toEqual(first);
   });
+
+  it.each(['UTC', 'Europe/Berlin', 'America/New_York'])(
+    'lasts 30 days of 24 hours, also where the clocks of the database change meanwhile: %s',
+    async (zone) => {
+      const keep = (from: string, hours: number) =>
+        portal.owner.query(
+          `SET LOCAL TimeZone TO '${zone}';
+           INSERT INTO auth.device (device_id, account_id, token_mac, name, created_at, last_used_at, expires_at)
+             SELECT id, id, '\\x01', 'Test', t, t, t + interval '${hours} hours' FROM (VALUES (gen_random_uuid(), timestamptz '${from}')) v (id, t);
+           DELETE FROM auth.device WHERE token_mac = '\\x01'`,
+        );
+      for (const from of ['2026-02-25T12:00:00Z', '2026-03-15T12:00:00Z', '2026-10-10T12:00:00Z']) {
+        await keep(from, 720);
+        await expect(keep(from, 721)).rejects.toThrow('device__term');
+      }
+    },
+  );
 
   it('is remembered for 30 days from the second factor on, however often it is used', async () => {
     let token = await remembered();
@@ -322,6 +342,19 @@ describe('by configuration', () => {
       portal.clock.forward(7 * DAY);
       await asksForSecondFactor(token);
     });
+  });
+
+  it('no device stands in where patients must show what cannot be phished', async () => {
+    const deviceToken = await remembered();
+    const strict = await startPortal({ database, env: { MFA_PATIENT: 'required_phishing_resistant' } });
+    try {
+      const { username, password } = credentials;
+      const { body } = await strict.http.post('/v1/auth/login').send({ username, password, deviceToken }).expect(200);
+      expect(body).toMatchObject({ status: 'mfa_required' });
+      expect(body).not.toHaveProperty('accessToken');
+    } finally {
+      await strict.close();
+    }
   });
 
   it('browsers carry the token in a cookie that scripts cannot read', async () => {

@@ -108,6 +108,64 @@ describe('a lost second factor', () => {
     expect((await report(mfaToken).expect(200)).body).toMatchObject({ status: 'waiting' });
   });
 
+  const NEW = 'a wholly other password';
+  type Holder = Patient & { secret: string };
+  const proofOf = async ({ secret }: Holder) => ({ method: 'totp', code: await currentCode(secret, portal.clock) });
+
+  it.each<[string, (holder: Holder) => Promise<unknown>]>([
+    [
+      'changed',
+      (holder) =>
+        holder
+          .post('/v1/auth/password/change', { currentPassword: holder.credentials.password, newPassword: NEW })
+          .expect(200),
+    ],
+    [
+      'replaced by a mailed link',
+      async (holder) => {
+        const email = await emailOf(holder);
+        await post('password/forgot', { usernameOrEmail: email }).expect(204);
+        const token = await mailbox.token(email);
+        await post('password/reset', { token, newPassword: NEW, ...(await proofOf(holder)) }).expect(204);
+      },
+    ],
+    [
+      'said to be known to others, and changed',
+      async (holder) => {
+        const id = await holder.accountId();
+        await admin.post(`/v1/users/${id}/password/expire`, { reason: 'Seen on a note.' }).expect(204);
+        const mfaToken = await mfaTokenOf(holder.credentials);
+        const { body } = await post('mfa/verify', { mfaToken, ...(await proofOf(holder)) }).expect(200);
+        const { token } = body as { token: string };
+        await post('password/change-required', { token, newPassword: NEW }).expect(204);
+      },
+    ],
+  ])('was reported with a password: once that is %s, the report is void', async (_, replace) => {
+    const holder = await withApp(await makePatient(portal, admin));
+    admin = await signInAs(portal, admin.credentials);
+    portal.clock.forward(1);
+    const first = await report(await mfaTokenOf(holder.credentials)).expect(200);
+    expect(first.body).toMatchObject({ status: 'waiting' });
+    portal.clock.forward(1);
+    await replace(holder);
+    portal.clock.forward(24 * 3600 + 1);
+    const mfaToken = await mfaTokenOf({ ...holder.credentials, password: NEW });
+    expect((await report(mfaToken).expect(200)).body).toMatchObject({ status: 'waiting' });
+    admin = await signInAs(portal, admin.credentials);
+  });
+
+  it('is not replaced by a code that was mailed for the password before', async () => {
+    const holder = await withApp(await makePatient(portal, admin));
+    const email = await emailOf(holder);
+    const { code } = await waited(holder);
+    portal.clock.forward(1);
+    await post('password/forgot', { usernameOrEmail: email }).expect(204);
+    const token = await mailbox.token(email);
+    await post('password/reset', { token, newPassword: NEW, ...(await proofOf(holder)) }).expect(204);
+    const mfaToken = await mfaTokenOf({ ...holder.credentials, password: NEW });
+    expect(said(await confirm({ mfaToken, method: 'email', code }))).toEqual([401, 'auth.invalid-code']);
+  });
+
   it("does not take an old code, somebody else's, or a seventh guess", async () => {
     const [patient, other] = [
       await withApp(await makePatient(portal, admin)),

@@ -45,12 +45,12 @@ function over(
         ...client,
       },
       (response) => {
+        const isResumed = (response.socket as TLSSocket).isSessionReused();
         const chunks: Buffer[] = [];
         response
           .on('data', (chunk: Buffer) => chunks.push(chunk))
           .on('end', () => {
             const text = Buffer.concat(chunks).toString();
-            const isResumed = (response.socket as TLSSocket).isSessionReused();
             done({
               status: response.statusCode!,
               body: text === '' ? {} : (JSON.parse(text) as Answer['body']),

@@ -1,20 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { RelyingParty } from '../../src/modules/auth/factors/relying-party.js';
+import { attested, attestedByAndroidKey } from '../harness/attestations.js';
+import { Certificates, hasOpenssl } from '../harness/certificates.js';
 import { addTotp, logIn, notices, statuses, verify } from '../harness/factors.js';
 import { checkLedger } from '../harness/ledger.js';
 import { Device, flipped, retold } from '../harness/passkeys.js';
-import {
-  Caller,
-  currentCode,
-  makeAdmin,
-  makePatient,
-  makeStaff,
-  signInAs,
-  type Patient,
-  type Tokens,
-} from '../harness/people.js';
+import { Caller, currentCode, makeAdmin, makePatient, signInAs, type Patient, type Tokens } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 const ANDROID = 'android:apk-key-hash:pNiP5iKyQ8JwgGOaKA1zGPUPJIS-0H1xKCQcfIoGLck';
+
+type Made = { id: string; response: { clientDataJSON: string; attestationObject: string } };
 
 let portal: Portal;
 let admin: Caller;
@@ -176,6 +175,44 @@ describe('setting up a passkey', () => {
     const answer = await register(patient, await forge(patient, new Device(portal))).expect(403);
     expect(answer.body.code).toBe('auth.wrong-passkey');
     expect((await login(patient)).status).toBe('authenticated');
+  });
+
+  it.each<[string, (made: Made, at: string) => Made]>([
+    ['android-key', (made, at) => attestedByAndroidKey(made, new Certificates(), `${at}/revoked`)],
+    ['fido-u2f', (made) => attested(made, 'fido-u2f', new Map([['x5c', []]]))],
+    ['packed with certificates', (made) => attested(made, 'packed', new Map([['x5c', []]]))],
+    ['none', (made) => attested(made, 'none', new Map([['x5c', []]]))],
+  ])('refuses an attestation that nobody asked for, and fetches nothing that it names: %s', async (fmt, forge) => {
+    if (fmt === 'android-key' && !hasOpenssl) return;
+    let hits = 0;
+    const listener = createServer((_, answer) => {
+      hits++;
+      answer.end();
+    });
+    await once(listener.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const patient = await makePatient(portal, admin);
+      const { port } = listener.address() as AddressInfo;
+      const made = new Device(portal).create(await beginRegistration(patient)) as Made;
+      const answer = await register(patient, forge(made, `http://127.0.0.1:${port}`)).expect(403);
+      expect(answer.body.code).toBe('auth.wrong-passkey');
+      expect(hits).toBe(0);
+    } finally {
+      listener.close();
+    }
+  });
+
+  it('looks at nothing of an answer to a challenge that is not open', async () => {
+    const verify = jest.spyOn(portal.app.get(RelyingParty), 'verifyRegistration');
+    try {
+      const patient = await makePatient(portal, admin);
+      const response = new Device(portal).create(await beginRegistration(patient));
+      await register(patient, response).expect(200);
+      await register(patient, response).expect(403);
+      expect(verify).toHaveBeenCalledTimes(1);
+    } finally {
+      verify.mockRestore();
+    }
   });
 
   it('refuses one that comes too late', async () => {

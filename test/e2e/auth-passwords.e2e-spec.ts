@@ -1,23 +1,20 @@
 import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { Credentials } from '../../src/modules/auth/passwords/credentials.service.js';
 import { addKey, KeyRing, PasswordHasher } from '../../src/platform/crypto/index.js';
 import { cloneDatabase, testServer } from '../harness/database.js';
-import { NOBODY } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import {
-  Caller,
-  currentCode,
   freshName,
   mailedCode,
   makeAdmin,
   makeChart,
   makePatient,
-  makeStaff,
   signInAs,
+  type Caller,
   type Patient,
 } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
@@ -138,6 +135,23 @@ describe('a new password', () => {
   });
 });
 
+describe('the own password', () => {
+  it('is proved twenty times an hour at most, also rightly: nobody who is signed in keeps the hasher busy', async () => {
+    const { password } = patient.credentials;
+    const check = jest.spyOn(PasswordHasher.prototype, 'verify');
+    try {
+      const answers = await Promise.all(Array.from({ length: 4 }, () => change(patient, password, 'too short')));
+      for (let i = 4; i < 23; i++) answers.push(await change(patient, password, 'too short'));
+      const codes = answers.map(codeOf);
+      expect(codes.filter((code) => code === 'auth.password-too-short')).toHaveLength(20);
+      expect(codes.slice(-3)).toEqual(Array(3).fill('auth.too-many-attempts'));
+      expect(check).toHaveBeenCalledTimes(20);
+    } finally {
+      check.mockRestore();
+    }
+  });
+});
+
 describe('a stored password', () => {
   it('opens for itself in either form of Unicode, and for no text that differs in one character', async () => {
     const credentials = portal.app.get(Credentials);
@@ -230,108 +244,5 @@ describe('a stored password', () => {
     const answers = await Promise.all(Array.from({ length: 5 }, () => login(username, password)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     expect(await hashOf(username)).toMatch(/\$2b\$04\$/);
-  });
-});
-
-describe('a password that others may know', () => {
-  const expire = (id: string, by = admin) =>
-    by.post(`/v1/users/${id}/password/expire`, { reason: 'Found on a note at the desk.' });
-  const changeRequired = (token: string, newPassword: string) =>
-    portal.http.post('/v1/auth/password/change-required').send({ token, newPassword });
-  const tokenFor = async ({ username, password }: { username: string; password: string }) => {
-    const { body } = await login(username, password).expect(200);
-    expect(body).toEqual({ status: 'password_change_required', token: expect.any(String) });
-    return (body as { token: string }).token;
-  };
-
-  it('ends all sessions and opens nothing but its own change', async () => {
-    const { username, password } = patient.credentials;
-    const id = await patient.accountId();
-    await expire(id).expect(204);
-    expect(codeOf(await patient.get('/v1/me'))).toBe('auth.session-ended');
-    expect(codeOf(await portal.http.post('/v1/auth/refresh').send({ refreshToken: patient.tokens.refreshToken }))).toBe(
-      'auth.session-ended',
-    );
-    await login(username, 'not this one at all').expect(401);
-    const token = await tokenFor(patient.credentials);
-    await portal.http.get('/v1/me').set('Authorization', `Bearer ${token}`).expect(401);
-    await portal.http.post('/v1/auth/mfa/totp').send({ mfaToken: token }).expect(401);
-    expect(codeOf(await changeRequired(token, password))).toBe('auth.password-is-current');
-    expect(codeOf(await changeRequired(token, 'too short'))).toBe('auth.password-too-short');
-    await changeRequired(token, 'a quite new password').expect(204);
-    expect(codeOf(await changeRequired(token, 'another new password'))).toBe('auth.sign-in-expired');
-    await login(username, password).expect(401);
-    expect(await statusOf(username, 'a quite new password')).toBe('authenticated');
-    const { rows } = await portal.owner.query(
-      'SELECT expired_by AS by, expired_reason AS reason FROM auth.credential WHERE account_id = $1',
-      [id],
-    );
-    expect(rows).toEqual([{ by: await admin.accountId(), reason: 'Found on a note at the desk.' }]);
-  });
-
-  it('is told to its owner, as is the change', async () => {
-    await expire(await patient.accountId()).expect(204);
-    await changeRequired(await tokenFor(patient.credentials), 'a quite new password').expect(204);
-    await portal.delivered();
-    const texts = portal.mails.slice(-2).map(({ text }) => text);
-    expect(texts[0]).toContain('Somebody else may know your password');
-    expect(texts[0]).toContain('an administrator of Saint Mary');
-    expect(texts[1]).toContain('Your password was changed');
-    expect(texts.join()).not.toContain('note at the desk');
-  });
-
-  it('is changed only after the second factor where there is one', async () => {
-    const staff = await makeStaff(portal, admin, 'staff');
-    await expire(await staff.accountId()).expect(204);
-    const { username, password, totpSecret } = staff.credentials;
-    const { body } = await login(username, password).expect(200);
-    expect(body).toMatchObject({ status: 'mfa_required' });
-    const { mfaToken } = body as { mfaToken: string };
-    expect(codeOf(await changeRequired(mfaToken, 'a quite new password'))).toBe('auth.sign-in-expired');
-    const code = await currentCode(totpSecret!, portal.clock);
-    const second = await portal.http.post('/v1/auth/mfa/verify').send({ mfaToken, method: 'totp', code }).expect(200);
-    expect(second.body).toEqual({ status: 'password_change_required', token: expect.any(String) });
-    await changeRequired((second.body as { token: string }).token, 'a quite new password').expect(204);
-    await signInAs(portal, { username, password: 'a quite new password', totpSecret: totpSecret! });
-  });
-
-  it('voids sign-ins that were half-way when it was found out', async () => {
-    const staff = await makeStaff(portal, admin, 'staff');
-    const { username, password, totpSecret } = staff.credentials;
-    const { mfaToken } = (await login(username, password).expect(200)).body as { mfaToken: string };
-    await expire(await staff.accountId()).expect(204);
-    const code = await currentCode(totpSecret!, portal.clock);
-    const verify = portal.http.post('/v1/auth/mfa/verify').send({ mfaToken, method: 'totp', code });
-    expect(codeOf(await verify)).toBe('auth.sign-in-expired');
-  });
-
-  it('is changed once, of 10 changes at once and of two sign-ins', async () => {
-    await expire(await patient.accountId()).expect(204);
-    const tokens = [await tokenFor(patient.credentials), await tokenFor(patient.credentials)];
-    const answers = await Promise.all(
-      Array.from({ length: 10 }, (_, n) => changeRequired(tokens[n % 2]!, `a quite new password ${n}`)),
-    );
-    expect(answers.filter(({ status }) => status === 204)).toHaveLength(1);
-    expect(new Set(answers.map(codeOf))).toEqual(new Set([null, 'auth.sign-in-expired']));
-  });
-
-  it('gives five minutes for the change', async () => {
-    await expire(await patient.accountId()).expect(204);
-    const token = await tokenFor(patient.credentials);
-    portal.clock.forward(301);
-    expect(codeOf(await changeRequired(token, 'a quite new password'))).toBe('auth.sign-in-expired');
-  });
-
-  it('is for administrators to say, of others, freshly confirmed and with a reason', async () => {
-    const id = await patient.accountId();
-    expect(codeOf(await expire(await admin.accountId()))).toBe('auth.own-password');
-    expect(codeOf(await expire(NOBODY))).toBe('http.not-found');
-    expect(codeOf(await expire(id, patient))).toBe('access.forbidden');
-    expect(codeOf(await admin.post(`/v1/users/${id}/password/expire`, {}))).toBe('http.invalid');
-    portal.clock.forward(200);
-    const { body } = await portal.http.post('/v1/auth/refresh').send({ refreshToken: admin.tokens.refreshToken });
-    portal.clock.forward(150);
-    const later = new Caller(portal, body as Caller['tokens'], admin.credentials);
-    expect(codeOf(await expire(id, later))).toBe('auth.step-up-required');
   });
 });

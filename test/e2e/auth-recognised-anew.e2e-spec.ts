@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
+import { generate } from 'otplib';
 import { Browser } from '../harness/browser.js';
+import { cloneDatabase } from '../harness/database.js';
 import { checkLedger } from '../harness/ledger.js';
 import { Device } from '../harness/passkeys.js';
 import { Caller, currentCode, makeAdmin, makePatient, makeStaff, signInAs, type Patient } from '../harness/people.js';
@@ -8,11 +10,13 @@ import { startPortal, type Portal } from '../harness/portal.js';
 
 let portal: Portal;
 let admin: Caller;
+let codesOfAdmin: string[];
 let patient: Patient;
 
 beforeAll(async () => {
   portal = await startPortal({ env: { ACCESS_TOKEN_MINUTES: '60' } });
   admin = await makeAdmin(portal);
+  codesOfAdmin = admin.recoveryCodes;
 });
 beforeEach(async () => {
   admin = await signInAs(portal, admin.credentials);
@@ -117,6 +121,51 @@ describe('a password in the running session', () => {
     expect(codeOf(await stepUp(staff))).toBe('403 auth.method-not-offered');
   });
 
+  it('counts for nothing where a second factor is demanded by now, although none is held', async () => {
+    const database = await cloneDatabase();
+    const env = { ACCESS_TOKEN_MINUTES: '60' };
+    const before = await startPortal({ database, env });
+    // The other is opened afterwards: either would deliver the mail of the activation code.
+    const { tokens, credentials } = await makePatient(before, await makeAdmin(before));
+    const strict = await startPortal({ database, env: { ...env, MFA_PATIENT: 'required' } });
+    try {
+      const there = new Caller(before, tokens, credentials);
+      const here = new Caller(strict, tokens, credentials);
+      strict.clock.forward((before.clock.now().getTime() - strict.clock.now().getTime()) / 1000 + 301);
+      before.clock.forward(301);
+      expect(codeOf(await here.post('/v1/auth/mfa/totp', {}))).toBe('403 auth.step-up-required');
+      expect(codeOf(await stepUp(here))).toBe('403 auth.method-not-offered');
+      // What sets up the second factor is a sign-in, which leads nowhere else.
+      const { username, password } = credentials;
+      const { body } = await strict.http.post('/v1/auth/login').send({ username, password }).expect(200);
+      expect((body as { status: string }).status).toBe('enrolment_required');
+      await stepUp(there).expect(200);
+      await checkLedger(before);
+    } finally {
+      await Promise.all([before.close(), strict.close()]);
+    }
+  });
+
+  it('that is changed makes no second factor of five minutes ago count as shown just now', async () => {
+    const { body } = await patient.post('/v1/auth/mfa/totp', {}).expect(200);
+    const { secret } = body as { secret: string };
+    await patient.post('/v1/auth/mfa/totp/confirm', { code: await currentCode(secret, portal.clock) }).expect(200);
+    await patient
+      .post('/v1/auth/step-up', { method: 'totp', code: await currentCode(secret, portal.clock) })
+      .expect(200);
+    portal.clock.forward(301);
+    const { password: currentPassword } = patient.credentials;
+    await patient
+      .post('/v1/auth/password/change', { currentPassword, newPassword: 'a password that a thief has chosen' })
+      .expect(200);
+    expect(codeOf(await patient.delete('/v1/auth/mfa/totp'))).toBe('403 auth.step-up-required');
+    expect(codeOf(await patient.post('/v1/me/email', { email: 'thief@home.test' }))).toBe('403 auth.step-up-required');
+    await patient
+      .post('/v1/auth/step-up', { method: 'totp', code: await currentCode(secret, portal.clock) })
+      .expect(200);
+    await patient.delete('/v1/auth/mfa/totp').expect(204);
+  });
+
   it('is counted together with sign-in, before it is looked at', async () => {
     for (let n = 0; n < 5; n++) expect(codeOf(await stepUp(patient, `wrong ${n}`))).toBe('403 auth.wrong-password');
     expect(codeOf(await stepUp(patient))).toBe('429 auth.too-many-attempts');
@@ -202,5 +251,65 @@ describe('other sessions of the same person', () => {
     } finally {
       await small.close();
     }
+  });
+});
+
+describe('a sign-in after guesses', () => {
+  const told = async () => {
+    await portal.delivered();
+    return portal.mails.filter(({ text }) => text.includes('attempts with a wrong password')).map(({ text }) => text);
+  };
+  const signIn = (password: string) =>
+    portal.http.post('/v1/auth/login').send({ username: patient.credentials.username, password });
+  const guess = async (times: number) => {
+    for (let n = 0; n < times; n++) await signIn(`guess ${n}`).expect(401);
+    portal.clock.forward(31);
+  };
+
+  it('is told to its owner, from five on, once a day, and never of a name that nobody has', async () => {
+    const before = (await told()).length;
+    const { password } = patient.credentials;
+    await guess(4);
+    await signIn(password).expect(200);
+    expect(await told()).toHaveLength(before);
+    await guess(5);
+    expect(await told()).toHaveLength(before);
+    await signIn(password).expect(200);
+    expect((await told()).slice(before)).toEqual([expect.stringContaining('after 5 attempts with a wrong password')]);
+    await guess(5);
+    await signIn(password).expect(200);
+    expect(await told()).toHaveLength(before + 1);
+    portal.clock.forward(86_400);
+    await guess(5);
+    await signIn(password).expect(200);
+    expect(await told()).toHaveLength(before + 2);
+    for (let n = 0; n < 7; n++)
+      await portal.http.post('/v1/auth/login').send({ username: 'nobody at all', password: 'x' }).expect(401);
+    expect(await told()).toHaveLength(before + 2);
+  });
+});
+
+describe('recovery codes', () => {
+  it('have 120 bits: six groups of four', () => {
+    expect(codesOfAdmin).toHaveLength(10);
+    for (const code of codesOfAdmin) expect(code).toMatch(/^([0-9A-HJKMNP-TV-Z]{4}-){5}[0-9A-HJKMNP-TV-Z]{4}$/);
+    expect(24 * Math.log2(32)).toBe(120);
+  });
+});
+
+describe('the time that a one-time code counts at', () => {
+  it("is the server's own, whatever the client says of the time", async () => {
+    const { username, password, totpSecret } = admin.credentials;
+    const ahead = new Date(portal.clock.now().getTime() + 600_000);
+    const code = await generate({ secret: totpSecret!, epoch: Math.floor(ahead.getTime() / 1000) });
+    const { body } = await portal.http.post('/v1/auth/login').send({ username, password }).expect(200);
+    const { mfaToken } = body as { mfaToken: string };
+    const verify = (shown: string) =>
+      portal.http
+        .post('/v1/auth/mfa/verify')
+        .set('Date', ahead.toUTCString())
+        .send({ mfaToken, method: 'totp', code: shown });
+    await verify(code).expect(401);
+    await verify(await currentCode(totpSecret!, portal.clock)).expect(200);
   });
 });

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { HasherBusyError, PasswordHasher } from '../../src/platform/crypto/index.js';
 import { said } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import { emailOf, keptSecrets, Mailbox, withApp } from '../harness/mailbox.js';
@@ -105,6 +106,51 @@ describe('the second proof of a new password', () => {
       ...Array<string>(5).fill('auth.invalid-code'),
       ...Array<string>(2).fill('auth.too-many-attempts'),
     ]);
+  });
+
+  it('is looked at before anything is hashed: guesses cost no hash, and ten uses of a link are looked at', async () => {
+    const patient = await withApp(await makePatient(portal, admin));
+    const token = await tokenFor(patient);
+    const hash = jest.spyOn(PasswordHasher.prototype, 'hash');
+    try {
+      const wrong = () => reset({ token, newPassword: NEW, method: 'totp', code: '000000' });
+      const codes: (string | undefined)[] = [];
+      for (let i = 0; i < 7; i++) codes.push(said(await wrong())[1]);
+      for (let i = 0; i < 4; i++) codes.push(said(await reset({ token, newPassword: NEW }))[1]);
+      expect(codes).toEqual([
+        ...Array<string>(5).fill('auth.invalid-code'),
+        ...Array<string>(2).fill('auth.too-many-attempts'),
+        ...Array<string>(3).fill('auth.second-proof-needed'),
+        'auth.too-many-attempts',
+      ]);
+      // A password that breaks a rule uses nothing up and is still said.
+      expect(said(await reset({ token, newPassword: 'short' }))).toEqual([422, 'auth.password-too-short']);
+      expect(hash).not.toHaveBeenCalled();
+    } finally {
+      hash.mockRestore();
+    }
+    // Another link has its own.
+    expect(said(await reset({ token: await tokenFor(patient), newPassword: NEW }))).toEqual([
+      403,
+      'auth.second-proof-needed',
+    ]);
+  });
+
+  it('is not counted as wrong when it was right and the hasher was busy', async () => {
+    const patient = await withApp(await makePatient(portal, admin));
+    const token = await tokenFor(patient);
+    const hash = jest.spyOn(PasswordHasher.prototype, 'hash').mockRejectedValue(new HasherBusyError());
+    try {
+      for (let i = 0; i < 7; i++) {
+        const code = await currentCode(patient.secret, portal.clock);
+        expect(said(await reset({ token, newPassword: NEW, method: 'totp', code }))).toEqual([503, 'auth.busy']);
+      }
+    } finally {
+      hash.mockRestore();
+    }
+    const code = await currentCode(patient.secret, portal.clock);
+    await reset({ token, newPassword: NEW, method: 'totp', code }).expect(204);
+    admin = await signInAs(portal, admin.credentials);
   });
 
   it('also works for staff, with the second factor that they must have', async () => {

@@ -226,6 +226,29 @@ describe('single sign-on by a real provider', () => {
     expect((await accountOf(sub))!.roles).toEqual(['clinician', 'records_officer']);
   });
 
+  it('does not give back what an administrator took away, of whoever had given it, until an administrator does', async () => {
+    const sub = await person({ groups: ['nurses', 'records'] });
+    await signIn(sub);
+    const { id } = (await accountOf(sub))!;
+    const reason = 'Under investigation.';
+    const revoke = (role: string) => admin.post(`/v1/users/${id}/roles/${role}/revoke`, { reason }).expect(200);
+    await revoke('records_officer');
+    for (let times = 0; times < 2; times++) {
+      await signIn(sub);
+      expect((await accountOf(sub))!.roles).toEqual(['staff']);
+    }
+    // Nor by way of a provider that has taken it away in between, nor what a person had given in its place.
+    await real.tell({ known: { [sub]: { claims: { groups: ['nurses'] }, amr: ['otp'] } } });
+    await signIn(sub);
+    await admin.post(`/v1/users/${id}/roles`, { role: 'records_officer', reason: 'Cleared.' }).expect(200);
+    await real.tell({ known: { [sub]: { claims: { groups: ['nurses', 'records'] }, amr: ['otp'] } } });
+    await signIn(sub);
+    expect((await accountOf(sub))!.roles).toEqual(['records_officer', 'staff']);
+    await revoke('records_officer');
+    await signIn(sub);
+    expect((await accountOf(sub))!.roles).toEqual(['staff']);
+  });
+
   it('refuses a mapping that joins duties which exclude each other, and leaves nothing behind', async () => {
     const sub = await person({ groups: ['records', 'bosses'] });
     const page = await visit(sub);

@@ -125,14 +125,49 @@ describe('a network that fails too often', () => {
     await login(here).expect(429);
   });
 
-  it('does not lock a hospital out: each success makes up for a failure', async () => {
+  it('is made up for by no success: an account of the guesser buys no more guesses', async () => {
     const { credentials } = patient;
-    for (let n = 0; n < FREE * 2; n++) {
-      await login(here).expect(401);
+    for (let n = 0; n < FREE; n++) {
       await login(here, credentials).expect(200);
+      await login(here).expect(401);
+    }
+    await login(here).expect(429);
+    await login(here, credentials).expect(429);
+  });
+
+  it('has as many guesses, and no more, when sign-ins of the guesser run beside them on two servers', async () => {
+    const { credentials } = patient;
+    const results: number[] = [];
+    for (let round = 0; round < 6; round++) {
+      const tries = Array.from({ length: 10 }, async (_, n) => {
+        const at = n % 4 < 2 ? portal : replica;
+        if (n % 2 === 0) return login(here, credentials, at);
+        const answer = await login(here, {}, at);
+        results.push(answer.status);
+        return answer;
+      });
+      await Promise.all(tries);
+    }
+    expect(results).toHaveLength(30);
+    expect(results.filter((status) => status === 401).length).toBeLessThanOrEqual(FREE);
+    // Nothing is left of the successes: the failures alone stand.
+    forward(WINDOW);
+    for (let round = 0; round < 3; round++) {
+      const at = (n: number) => (n % 2 === 0 ? portal : replica);
+      const answers = await Promise.all([0, 1, 2, 3].map((n) => login(here, credentials, at(n))));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     }
     const { headers } = await login(here).expect(401);
     expect(headers.ratelimit).toMatch(new RegExp(`^"sign-in";r=${FREE - 1};t=`));
+  });
+
+  it('does not lock a hospital out: successes cost nothing, and its own network has a hundred times as many', async () => {
+    const { credentials } = patient;
+    for (let n = 0; n < FREE * 2; n++) await login(here, credentials).expect(200);
+    const { headers } = await login(here).expect(401);
+    expect(headers.ratelimit).toMatch(new RegExp(`^"sign-in";r=${FREE - 1};t=`));
+    for (let n = 0; n < FREE * 2; n++) await login('192.0.2.9').expect(401);
+    await login('192.0.2.9', credentials).expect(200);
     for (const own of ['192.0.2.7', '2001:db8:aaaa:1::1']) {
       const answer = await login(own).expect(401);
       expect(answer.headers['ratelimit-policy']).toBe(`"sign-in";q=${FREE * 100};w=${WINDOW}`);
@@ -159,6 +194,12 @@ describe('a network that fails too often', () => {
       .send({ username, password, deviceToken })
       .expect(200);
     expect(answer.body).toMatchObject({ status: 'authenticated' });
+    // What passed uncounted takes nothing back: the network waits as long as before.
+    const refused = await login(here).expect(429);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(20);
+    forward(31);
+    await login(here).expect(401);
+    expect(Number((await login(here).expect(429)).headers['retry-after'])).toBeGreaterThan(50);
   });
 });
 
@@ -172,8 +213,15 @@ describe('whose network it is', () => {
     try {
       const answers = await Promise.all(Array.from({ length: 4 }, (_, n) => login(`198.51.100.${n}`, {}, direct)));
       const left = answers.map(({ headers }) => (headers as Record<string, string>).ratelimit).sort();
-      // One network, this machine, whatever they say: a hundred times five are free.
-      expect(left.map((text) => /r=(\d+)/.exec(text!)![1])).toEqual(['496', '497', '498', '499']);
+      // One network, whatever they say; and not this machine's own, which has a hundred times as many: a proxy carries strangers.
+      expect(left.map((text) => /r=(\d+)/.exec(text!)![1])).toEqual(['1', '2', '3', '4']);
+      const { username, password } = { username: 'nobody-here', password: 'whatever it may be' };
+      const plain = await direct.http.post('/v1/auth/login').send({ username, password }).expect(401);
+      expect(plain.headers['ratelimit-policy']).toBe(`"sign-in";q=500;w=${WINDOW}`);
+      // The operator is told, once.
+      const warned = ({ log }: Portal) => log.filter(({ msg }) => msg.includes('TRUSTED_PROXIES'));
+      expect(warned(direct)).toMatchObject([{ level: 40, address: '127.0.0.1' }]);
+      expect(warned(portal)).toEqual([]);
     } finally {
       await checkLedger(direct);
       await direct.close();
@@ -203,7 +251,7 @@ describe('the headers of a sign-in', () => {
     expect(new Set(names).size).toBe(1);
     const { headers } = await login(here, wrong.credentials).expect(200);
     expect(headers.ratelimit).toMatch(/^"sign-in";r=15;/);
-    await exhaust(here, FREE - 3);
+    await exhaust(here, FREE - 4);
     const refused = (await login(here).expect(429)).headers;
     expect(refused.ratelimit).toBe(`"sign-in";r=0;t=${refused['retry-after']}`);
   });

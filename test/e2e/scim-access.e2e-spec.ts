@@ -119,6 +119,20 @@ describe('somebody who is deactivated', () => {
     expect(said(await enable())).toEqual([409, 'users.held-by-directory']);
   });
 
+  it('is kept out by an administrator too, who wants it so whatever the directory says next', async () => {
+    const { user } = await arrived(entra);
+    const path = `/Users/${user.id}`;
+    const disable = (reason: string) => admin.post(`/v1/users/${user.id}/disable`, { reason });
+    await entra.patch(path, active(false)).expect(200);
+    const pinned = await disable('Under investigation.').expect(200);
+    expect(pinned.body).toMatchObject({ status: 'disabled', disabledReason: 'Under investigation.' });
+    expect(said(await disable('Again.'))).toEqual([409, 'users.already-disabled']);
+    expect((await entra.patch(path, active(true))).body.active).toBe(false);
+    expect(await statusOf(user.id)).toBe('disabled');
+    await admin.post(`/v1/users/${user.id}/enable`).expect(200);
+    expect(await statusOf(user.id)).toBe('active');
+  });
+
   it('is never the last administrator', async () => {
     const { user } = await arrived(entra);
     const reason = 'Test.';
@@ -176,9 +190,10 @@ describe('somebody who is removed', () => {
 });
 
 describe('whoever has another address by the directory', () => {
-  it('is told of it at both', async () => {
+  it('is told of it at both, and what administrators were to approve is void', async () => {
     const { user } = await arrived(entra);
     const [before, after] = [user.emails[0]!.value, `after.${user.emails[0]!.value}`];
+    const { body } = await admin.post(`/v1/users/${user.id}/mfa/reset`, { reason: 'Lost the phone.' }).expect(201);
     await entra
       .patch(`/Users/${user.id}`, { op: 'replace', path: 'emails[type eq "work"].value', value: after })
       .expect(200);
@@ -188,6 +203,10 @@ describe('whoever has another address by the directory', () => {
         to,
         expect.stringContaining("From: the hospital's directory"),
       ]);
+    // What was asked for under the address of before waits for nobody any more.
+    const resets = await admin.get('/v1/account-resets').query({ accountId: user.id }).expect(200);
+    const { id } = body as { id: string };
+    expect((resets.body as { items: object[] }).items).toEqual([expect.objectContaining({ id, status: 'expired' })]);
   });
 });
 

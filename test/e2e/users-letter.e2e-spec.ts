@@ -75,7 +75,9 @@ describe('an activation letter', () => {
     const before = portal.mails.length;
     const letter = await letterTo(chart.id);
     await portal.delivered();
-    expect(portal.mails).toHaveLength(before);
+    // The chart's own address hears of it, and nobody of the code.
+    expect(portal.mails.slice(before).map(({ to }) => to)).toEqual([chart.email]);
+    expect(portal.mails.at(-1)!.text).not.toContain(codeIn(letter));
     expect(letter.text).toContain(portal.config.hospital.name);
     expect(letter.text).toContain('https://portal.test/activate');
     expect(letter.text).toContain('The code works once, for 7 days: until ');
@@ -211,6 +213,93 @@ describe('open invitations', () => {
     const { body } = await portal.http.post('/v1/auth/refresh').send({ refreshToken }).expect(200);
     Object.assign(admin.tokens, body);
     expect(said(await admin.post(`/v1/users/${id}/invitations`))).toEqual([403, 'auth.step-up-required']);
+  });
+});
+
+describe('an invitation that does not go to the address of the chart', () => {
+  const FOREIGN = 'clerk@evil.test';
+  const mailsTo = async (email: string, since = 0) => {
+    await portal.delivered();
+    return portal.mails.slice(since).filter(({ to }) => to === email);
+  };
+  const open = (code: string, { birthDate }: { birthDate: string }) =>
+    activate({ activationCode: code, username: freshName('pat'), password: PASSWORD, dateOfBirth: birthDate }).expect(
+      204,
+    );
+
+  beforeAll(async () => {
+    staff = await signInAs(portal, staff.credentials);
+  });
+
+  it('is told to that address when it is made, and when it is used, without the code', async () => {
+    const chart = await makeChart(staff);
+    await staff.post(`/v1/patients/${chart.id}/invitations`, { email: FOREIGN }).expect(204);
+    const [made, ...others] = await mailsTo(chart.email);
+    expect(others).toEqual([]);
+    expect(made!.text).toContain('its code was mailed to another address than this one');
+    const code = await mailedCode(portal, FOREIGN);
+    expect(made!.text).not.toContain(code);
+    await open(code, chart);
+    const told = await mailsTo(chart.email);
+    expect(told).toHaveLength(2);
+    expect(told[1]!.text).toContain('An account was opened with an invitation');
+    for (const { subject, text } of told)
+      for (const secret of [FOREIGN, 'Patient', 'Pat ', '1980']) expect(subject + text).not.toContain(secret);
+  });
+
+  it('is told there too when it is a letter, and nowhere twice when the code goes to that very address', async () => {
+    const chart = await makeChart(staff);
+    await open(codeIn(await letterTo(chart.id)), chart);
+    const texts = (await mailsTo(chart.email)).map(({ text }) => text);
+    expect(texts).toEqual([
+      expect.stringContaining('its code was printed as a letter'),
+      expect.stringContaining('An account was opened'),
+    ]);
+    const plain = await makeChart(staff);
+    await staff.post(`/v1/patients/${plain.id}/invitations`, {}).expect(204);
+    await open(await mailedCode(portal, plain.email), plain);
+    expect(await mailsTo(plain.email)).toHaveLength(1);
+  });
+
+  it('is told to the address of before where the chart’s was changed first, or after', async () => {
+    const path = (id: string) => `/v1/patients/${id}`;
+    const change = (id: string, version: number, email: string | null) =>
+      staff.patch(path(id)).set('If-Match', `"${version}"`).send({ email }).expect(200);
+    const first = await makeChart(staff);
+    await change(first.id, 1, null);
+    await change(first.id, 2, FOREIGN);
+    expect((await mailsTo(first.email)).map(({ text }) => text)).toEqual([
+      expect.stringContaining('This email address was taken off'),
+    ]);
+    const later = await makeChart(staff);
+    await staff.post(`${path(later.id)}/invitations`, { email: FOREIGN }).expect(204);
+    const code = await mailedCode(portal, FOREIGN);
+    await change(later.id, 1, FOREIGN);
+    await open(code, later);
+    expect((await mailsTo(later.email)).at(-1)!.text).toContain('An account was opened');
+  });
+
+  it('is open once, however many are made at the same moment', async () => {
+    const chart = await makeChart(staff);
+    const path = `/v1/patients/${chart.id}/invitations`;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => staff.post(path, {})));
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(204));
+    expect(await openOf(staff, path)).toHaveLength(1);
+  });
+
+  it('takes a fresh proof of who makes it', async () => {
+    const chart = await makeChart(staff);
+    portal.clock.forward(301);
+    const { refreshToken } = staff.tokens;
+    const { body } = await portal.http.post('/v1/auth/refresh').send({ refreshToken }).expect(200);
+    Object.assign(staff.tokens, body);
+    const since = portal.mails.length;
+    expect(said(await staff.post(`/v1/patients/${chart.id}/invitations`, { email: FOREIGN }))).toEqual([
+      403,
+      'auth.step-up-required',
+    ]);
+    expect(await mailsTo(FOREIGN, since)).toEqual([]);
+    expect(await mailsTo(chart.email, since)).toEqual([]);
   });
 });
 

@@ -36,7 +36,7 @@ export interface Said {
   body: Record<string, unknown>;
 }
 
-export const saidAll = ({ status, code }: Said): string => (code === null ? String(status) : `${status} ${code}`);
+const wordsOf = ({ status, code }: Said): string => (code === null ? String(status) : `${status} ${code}`);
 
 const count = (values: readonly string[]): Record<string, number> => {
   const counts: Record<string, number> = {};
@@ -44,7 +44,7 @@ const count = (values: readonly string[]): Record<string, number> => {
   return counts;
 };
 
-export const tally = (answers: readonly Said[]): Record<string, number> => count(answers.map(saidAll));
+export const tally = (answers: readonly Said[]): Record<string, number> => count(answers.map(wordsOf));
 
 /** What a quoted-printable mail says: long lines are broken by it. */
 const unquoted = (eml: string): string =>
@@ -69,7 +69,7 @@ export class Replicas {
     readonly processes: readonly PortalProcess[],
     private readonly folders: readonly string[],
   ) {
-    const drain = seed.delivered;
+    const drain = seed.delivered.bind(seed);
     seed.delivered = async () => {
       await drain();
       await this.outboxEmpty();
@@ -83,9 +83,14 @@ export class Replicas {
     const processes = await Promise.all(
       folders.map((folder) => PortalProcess.on(database, { ...env, DATA_DIR: folder })),
     );
-    await Promise.all(processes.map((process) => process.start()));
     const replicas = new Replicas(seed, processes, folders);
-    await replicas.settle();
+    try {
+      await Promise.all(processes.map((process) => process.start()));
+      await replicas.settle();
+    } catch (error) {
+      await replicas.end();
+      throw error;
+    }
     return replicas;
   }
 
@@ -222,7 +227,7 @@ async function answerOf(answer: IncomingMessage, requestId: string, shot: number
   const content = await text(answer);
   const body = (content === '' ? {} : JSON.parse(content)) as Record<string, unknown>;
   const status = answer.statusCode!;
-  const code = status < 400 ? null : String(body.code ?? body.scimType ?? 'none');
+  const code = status < 400 ? null : ((body.code ?? body.scimType ?? 'none') as string);
   return { requestId, replica: shot % 2, shot, status, code, body };
 }
 

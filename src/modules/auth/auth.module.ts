@@ -3,6 +3,7 @@ import { Events } from '../../platform/events/events.js';
 import {
   AccountDisabled,
   AccountInvited,
+  ChartEmailReplaced,
   EmailReplaced,
   RolesChanged,
   RolesOfManyChanged,
@@ -73,6 +74,7 @@ import { TotpEnrolment } from './factors/totp-enrolment.service.js';
 import { TotpFactor } from './factors/totp.factor.js';
 import { FederatedIdentities } from './sso/federated-identities.js';
 import { IdentityProviders } from './sso/identity-providers.js';
+import { OrphanedRoles } from './sso/orphaned-roles.js';
 import { SsoCodes } from './sso/sso-codes.js';
 import { SsoController } from './sso/sso.controller.js';
 import { SsoFlows } from './sso/sso-flows.js';
@@ -178,6 +180,7 @@ import { RecoveryMails } from './recovery/recovery-mails.js';
     SignIns,
     FederatedIdentities,
     IdentityProviders,
+    OrphanedRoles,
     SsoCodes,
     SsoFlows,
     SsoLinks,
@@ -193,15 +196,16 @@ export class AuthModule implements OnModuleInit {
     private readonly events: Events,
     private readonly invitations: Invitations,
     private readonly endings: SessionEndings,
-    private readonly notices: Notices,
+    private readonly emails: Emails,
   ) {}
 
   /** In the transaction of what happened: an account is never disabled with a session left, nor invited without a code. */
   onModuleInit(): void {
     this.events.on(AccountInvited, (ctx, { accountId, email }) => this.invitations.invite(ctx, { accountId }, email));
     this.events.on(EmailReplaced, (ctx, { accountId, from, to }) =>
-      this.notices.security(ctx, accountId, 'email-changed', { device: "the hospital's directory", alsoTo: [from, to] }),
+      this.emails.replacedByDirectory(ctx, accountId, { from, to }),
     );
+    this.events.on(ChartEmailReplaced, (ctx, { from }) => this.invitations.tell(ctx, from, 'replaced'));
     this.events.on(AccountDisabled, (ctx, { accountId }) => this.endings.endAll(ctx, accountId, 'disabled'));
     this.events.on(RolesChanged, (ctx, { accountId }) => this.endings.endAll(ctx, accountId, 'roles-changed'));
     this.events.on(RolesOfManyChanged, (ctx, { accountIds }) =>

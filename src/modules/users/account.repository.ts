@@ -4,6 +4,7 @@ import { accessible, Params } from '../../platform/database/accessible.js';
 import { limitOf } from '../../platform/http/cursors.js';
 import type { AccountQuery, AccountView } from './account.dto.js';
 import { Account } from './account.entity.js';
+import { BY_DIRECTORY, REMOVED_BY_DIRECTORY } from './account.rules.js';
 import { countsAt } from './role.rules.js';
 
 const SELECT = `
@@ -83,12 +84,12 @@ export class AccountRepository {
     ]);
   }
 
-  /** False when it was disabled already. */
+  /** False when it was disabled already, by a person: what the directory disabled becomes an administrator's, with their reason. */
   async disable(ctx: SignedIn, id: string, reason: string): Promise<boolean> {
     const rows = await ctx.db.query(
       `UPDATE users.account SET status = 'disabled', disabled_reason = $2, access_version = access_version + 1, version = version + 1, updated_at = $3
-        WHERE account_id = $1 AND status <> 'disabled' RETURNING 1`,
-      [id, reason, ctx.now],
+        WHERE account_id = $1 AND (status <> 'disabled' OR disabled_reason = ANY($4)) RETURNING 1`,
+      [id, reason, ctx.now, [BY_DIRECTORY, REMOVED_BY_DIRECTORY]],
     );
     return rows.length === 1;
   }

@@ -2,6 +2,10 @@ import { SERVICE_ROLES, type Role } from '../../platform/access/vocabulary.js';
 import { checkTogether } from './role.rules.js';
 import { directoryApart, integrationApart, practitionerNeeded, serviceUnnamed, sourceNeeded } from './users.errors.js';
 
+/** Why an account is disabled when the directory has done it: then the directory may enable it again. */
+export const BY_DIRECTORY = 'Deactivated by the directory.';
+export const REMOVED_BY_DIRECTORY = 'Removed by the directory.';
+
 /** Throws when roles, feed and practitioner of a new account do not go together. */
 export function checkNewAccount(input: {
   roles: readonly Role[];

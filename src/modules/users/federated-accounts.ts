@@ -6,7 +6,7 @@ import { STAFF_ROLES, type Role } from '../../platform/access/vocabulary.js';
 import { AccountRepository } from './account.repository.js';
 import { tidy } from './names.js';
 import { normaliseUsername, USERNAME, usernameKey } from './username.js';
-import { RolesChanged } from './users.events.js';
+import { RolesChanged, RolesOfManyChanged } from './users.events.js';
 import { lastAdmin } from './users.errors.js';
 
 /** A unit of work that may have no actor: the person is known, but nobody is signed in yet. */
@@ -28,8 +28,21 @@ export interface RoleSource {
   name: string;
 }
 
+/** A role that a configured provider may give. */
+export interface SourceRole {
+  source: string;
+  role: Role;
+}
+
+/** Grants `r` of providers that no configured provider gives by now; parameters: ids of sources, and their roles. */
+const ORPHANED = `r.granted_via = 'sso' AND r.revoked_at IS NULL AND NOT EXISTS (
+  SELECT 1 FROM unnest($1::text[], $2::text[]) AS given (source, role) WHERE given.source = r.granted_from AND given.role = r.role)`;
+
+const columnsOf = (given: readonly SourceRole[]) => [given.map(({ source }) => source), given.map(({ role }) => role)];
+
 const NPI = /^\d{10}$/;
 const NAME_LENGTH = 100;
+const ORPHANED_REASON = 'Single sign-on: the provider is not configured to give this role any more.';
 const reasonOf = ({ name }: RoleSource): string => `Single sign-on: ${name}`;
 
 const nameOf = (text: string | null): string | null => tidy(text ?? '').slice(0, NAME_LENGTH) || null;
@@ -56,7 +69,7 @@ export class FederatedAccounts {
 
   /**
    * Grants and revokes until of the provider's own grants exactly these roles are left; what an administrator has granted
-   * stays. Sessions end with a change. False when the account is not active. Throws users.last-admin.
+   * stays, and what one has taken away stays away. Sessions end with a change. False when the account is not active. Throws users.last-admin.
    */
   async syncRoles(ctx: Work, accountId: string, roles: readonly Role[], source: RoleSource): Promise<boolean> {
     if (roles.some((role) => !STAFF_ROLES.includes(role))) throw new Error('a provider grants roles of staff only');
@@ -77,6 +90,51 @@ export class FederatedAccounts {
       await ctx.emit(new RolesChanged(accountId));
     }
     return true;
+  }
+
+  /** Accounts with roles that none of the given sources gives any more. */
+  async withOrphanedRoles(db: Work['db'], given: readonly SourceRole[]): Promise<string[]> {
+    const rows = await db.query<{ id: string }>(
+      `SELECT DISTINCT r.account_id AS id FROM users.account_role r WHERE ${ORPHANED} ORDER BY r.account_id`,
+      columnsOf(given),
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /**
+   * Takes such roles away from these accounts, whose sessions end. Where no administrator would be left, those of these accounts
+   * stay administrators: a mistake in a file must not shut everybody out.
+   */
+  async revokeOrphanedRoles(
+    ctx: Work,
+    accountIds: readonly string[],
+    given: readonly SourceRole[],
+  ): Promise<{ changed: string[]; isLastAdminLeft: boolean }> {
+    const values = [...columnsOf(given), accountIds];
+    const admins = await this.accounts.lockAdmins(ctx);
+    await ctx.db.query(
+      'SELECT 1 FROM users.account WHERE account_id = ANY ($1) ORDER BY account_id FOR NO KEY UPDATE',
+      [accountIds],
+    );
+    const losing = await ctx.db.query<{ id: string }>(
+      `SELECT r.account_id AS id FROM users.account_role r WHERE ${ORPHANED} AND r.account_id = ANY ($3) AND r.role = 'admin'`,
+      values,
+    );
+    const losers = new Set(losing.map(({ id }) => id));
+    const isLastAdminLeft = admins.length > 0 && admins.every((id) => losers.has(id));
+    const rows = await ctx.db.query<{ id: string }>(
+      `UPDATE users.account_role r SET revoked_at = $4, revoked_via = 'sso', revoked_from = r.granted_from, revoke_reason = $5
+        WHERE ${ORPHANED} AND r.account_id = ANY ($3) AND NOT ($6 AND r.role = 'admin') RETURNING r.account_id AS id`,
+      [...values, ctx.now, ORPHANED_REASON, isLastAdminLeft],
+    );
+    const changed = [...new Set(rows.map(({ id }) => id))].sort();
+    if (changed.length === 0) return { changed, isLastAdminLeft };
+    await ctx.db.query('UPDATE users.account SET version = version + 1, updated_at = $2 WHERE account_id = ANY ($1)', [
+      changed,
+      ctx.now,
+    ]);
+    await ctx.emit(new RolesOfManyChanged(changed));
+    return { changed, isLastAdminLeft };
   }
 
   /**
@@ -111,18 +169,24 @@ export class FederatedAccounts {
     return rows.length > 0;
   }
 
+  /** Nothing that is held, nor what a person took away last, of whoever had given it: only a person gives that back. */
   private async grantMissing(
     { db, now }: Work,
     accountId: string,
     roles: readonly Role[],
     source: RoleSource,
   ): Promise<number> {
-    const held = await db.query<{ role: Role }>(
-      'SELECT role FROM users.duty WHERE account_id = $1 AND role = ANY ($2)',
+    const settled = await db.query<{ role: Role }>(
+      `SELECT role FROM users.duty WHERE account_id = $1 AND role = ANY ($2)
+        UNION
+       SELECT role FROM (
+         SELECT DISTINCT ON (role) role, revoked_via FROM users.account_role WHERE account_id = $1 AND role = ANY ($2)
+          ORDER BY role, granted_at DESC, account_role_id DESC) newest
+        WHERE revoked_via = 'person'`,
       [accountId, roles],
     );
     let granted = 0;
-    for (const role of roles.filter((wanted) => !held.some((one) => one.role === wanted))) {
+    for (const role of roles.filter((wanted) => !settled.some((one) => one.role === wanted))) {
       const rows = await db.query(
         `INSERT INTO users.account_role (account_role_id, account_id, role, reason, granted_at, granted_via, granted_from)
          VALUES ($1, $2, $3, $4, $5, 'sso', $6) ON CONFLICT DO NOTHING RETURNING 1`,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { SignedIn } from '../../platform/access/context.js';
 import { AccountService } from './account.service.js';
-import { PatientService } from './patient.service.js';
+import { PatientService, type InvitedPatient } from './patient.service.js';
 
 /** People whom an activation code may go to. Says whether the actor may invite them, and where to; the codes are `auth`'s. */
 @Injectable()
@@ -12,7 +12,7 @@ export class Invitees {
   ) {}
 
   /** Throws users.chart-has-account, -birth-date-needed, -email-needed. */
-  patient(ctx: SignedIn, id: string, email: string | undefined): Promise<{ patientId: string; email: string }> {
+  patient(ctx: SignedIn, id: string, email: string | undefined): Promise<InvitedPatient> {
     return this.patients.toInvite(ctx, id, email);
   }
 

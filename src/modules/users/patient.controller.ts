@@ -3,13 +3,7 @@ import { ReqCtx, type SignedIn } from '../../platform/access/context.js';
 import { Endpoint } from '../../platform/access/endpoint.js';
 import { IfMatch } from '../../platform/http/if-match.js';
 import type { Page } from '../../platform/http/presenter.js';
-import {
-  CreatePatient,
-  PatientParams,
-  PatientQuery,
-  PatientView,
-  UpdatePatient,
-} from './patient.dto.js';
+import { CreatePatient, PatientParams, PatientQuery, PatientView, UpdatePatient } from './patient.dto.js';
 import { PatientService } from './patient.service.js';
 
 @Controller('v1/patients')

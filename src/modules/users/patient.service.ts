@@ -11,8 +11,16 @@ import { Patient } from './patient.entity.js';
 import { PatientRepository } from './patient.repository.js';
 import { checkBirthDate, isWholeDate } from './patient.rules.js';
 import { birthDateNeeded, chartHasAccount, emailNeeded } from './users.errors.js';
+import { ChartEmailReplaced } from './users.events.js';
 
 const LIST = 'users.patients';
+
+/** Where their invitation goes, and the address that stands on the chart. */
+export interface InvitedPatient {
+  patientId: string;
+  email: string;
+  chartEmail: string | null;
+}
 
 /** Patients' demographics. Every one that is answered or changed leaves its trace for that patient. */
 @Injectable()
@@ -67,11 +75,14 @@ export class PatientService {
       { ...input, version: version + 1, updatedAt: ctx.now },
     );
     if (affected !== 1) throw staleVersion();
+    const { email, hasAccount } = patient;
+    if (!hasAccount && email !== null && input.email !== undefined && input.email !== email)
+      await ctx.emit(new ChartEmailReplaced(id, email));
     return this.touched(ctx, await this.seen(ctx, id), version);
   }
 
   /** Whom an invitation to this chart goes to, if the actor may invite them and there is nobody yet whom the chart is tied to. */
-  async toInvite(ctx: SignedIn, id: string, wanted: string | undefined): Promise<{ patientId: string; email: string }> {
+  async toInvite(ctx: SignedIn, id: string, wanted: string | undefined): Promise<InvitedPatient> {
     const patient = await this.seen(ctx, id);
     authorize(ctx, 'invite', 'Patient', patient);
     if (patient.hasAccount) throw chartHasAccount();
@@ -79,7 +90,7 @@ export class PatientService {
     const email = wanted ?? patient.email;
     if (email === null) throw emailNeeded();
     this.touched(ctx, patient);
-    return { patientId: id, email };
+    return { patientId: id, email, chartEmail: patient.email };
   }
 
   /** The patient, if the actor may see them at all; leaves no trace yet. */

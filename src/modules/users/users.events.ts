@@ -21,6 +21,16 @@ export class EmailReplaced extends DomainEvent {
   }
 }
 
+/** A chart without an account has another address: an invitation to it would go there. */
+export class ChartEmailReplaced extends DomainEvent {
+  constructor(
+    readonly patientId: string,
+    readonly from: string,
+  ) {
+    super();
+  }
+}
+
 /** Nobody may go on working under this account. */
 export class AccountDisabled extends DomainEvent {
   constructor(readonly accountId: string) {

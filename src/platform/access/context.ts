@@ -8,6 +8,16 @@ import type { Actor } from './actor.js';
 import { trailOf, type Touch } from './trail.js';
 import type { Action, SubjectName, Subjects } from './vocabulary.js';
 
+/** Where the request came from; empty texts for work that no request carries. */
+interface Client {
+  readonly address: string;
+  readonly userAgent: string;
+  /** How it asks to carry a session. */
+  readonly transport: Transport;
+  /** The address is a proxy's on this machine that nobody trusts: whose request it is, is not known. */
+  readonly isByUnnamedProxy: boolean;
+}
+
 /**
  * What a request carries by hand: first parameter of every service and repository method, so that reading without an
  * actor does not compile. Lives as long as its handler.
@@ -18,8 +28,7 @@ export interface Ctx {
   readonly db: Db;
   readonly requestId: string;
   readonly now: Date;
-  /** Where the request came from; empty texts for work that no request carries. `transport`: how it asks to carry a session. */
-  readonly client: { readonly address: string; readonly userAgent: string; readonly transport: Transport };
+  readonly client: Client;
   /** Cookies that came, and those that leave with a success. */
   readonly cookies: Cookies;
   /** Notes for the audit trail that this data is part of the answer or was changed. */

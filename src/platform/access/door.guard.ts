@@ -12,11 +12,7 @@ export const signInRequired = (code: string): Problem =>
   });
 
 export const stepUpRequired = (): Problem =>
-  new Problem(
-    403,
-    'auth.step-up-required',
-    'Confirm who you are at POST /v1/auth/step-up, then try again.',
-  );
+  new Problem(403, 'auth.step-up-required', 'Confirm who you are at POST /v1/auth/step-up, then try again.');
 
 /** A remembered device stood in for the second factor: enough to read by, and for nothing that asks for one. */
 export const isByDevice = ({ assurance }: Pick<Actor, 'assurance'>): boolean =>

@@ -15,7 +15,7 @@ export function ctxOfNobody(db: Db, now: Date, events: Events, afterCommit: (() 
     db,
     requestId: newId(),
     now,
-    client: { address: '', userAgent: '', transport: 'bearer' },
+    client: { address: '', userAgent: '', transport: 'bearer', isByUnnamedProxy: false },
     cookies: new Cookies(undefined),
     touch: () => undefined,
     identify: () => undefined,

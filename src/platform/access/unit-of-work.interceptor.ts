@@ -12,6 +12,7 @@ import { AuditSink } from './audit-sink.js';
 import type { Ctx } from './context.js';
 import { endpointOf, type EndpointOptions } from './endpoint.js';
 import { trailOf, type Trail } from './trail.js';
+import { isByUnnamedProxy } from '../http/proxies.js';
 import { transportAsked } from '../http/transport.js';
 
 const isWrite = (endpoint: EndpointOptions, method: string): boolean =>
@@ -129,7 +130,12 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
       db,
       requestId: trail.requestId,
       now: this.clock.now(),
-      client: { address: trail.peer, userAgent: trail.userAgent, transport: transportAsked(request) },
+      client: {
+        address: trail.peer,
+        userAgent: trail.userAgent,
+        transport: transportAsked(request),
+        isByUnnamedProxy: isByUnnamedProxy(request),
+      },
       cookies: trail.cookies,
       touch: (touch) => void trail.touches.push(touch),
       identify: ({ accountId, sessionId }) => {

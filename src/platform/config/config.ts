@@ -255,6 +255,10 @@ export const settings = {
     default: [],
     desc: "names that people see in place of a country for the hospital's own networks: Main campus=10.0.0.0/8,Ward 7=192.0.2.0/24",
   }),
+  PLACES_FILE: str({
+    default: '',
+    desc: 'MMDB file of the countries of network addresses, such as a newer one than the one that comes along; words in the list of sessions come from it',
+  }),
   CORS_ORIGINS: origins({
     default: [],
     desc: 'comma-separated origins of front ends that are served elsewhere and use bearer tokens; none by default',
@@ -353,6 +357,8 @@ export interface Config {
     readonly accessTokenSeconds: number;
     readonly maxPerAccount: number;
     readonly knownNetworks: readonly { readonly name: string; readonly cidr: string }[];
+    /** Countries of addresses; '' for the file that comes along. */
+    readonly placesFile: string;
   };
   readonly devices: { readonly rememberDays: number };
   readonly throttling: {
@@ -458,7 +464,13 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
   // Node takes 0 for no limit at all.
   if (!(env.HEADERS_TIMEOUT_SECONDS > 0 && env.HEADERS_TIMEOUT_SECONDS <= env.REQUEST_TIMEOUT_SECONDS))
     problems.push('HEADERS_TIMEOUT_SECONDS must be above 0 and at most REQUEST_TIMEOUT_SECONDS');
-  for (const file of [env.TLS_CERT_FILE, env.TLS_KEY_FILE, env.TLS_CLIENT_CA_FILE, env.LETTER_FONT_FILE].filter(Boolean)) {
+  for (const file of [
+    env.TLS_CERT_FILE,
+    env.TLS_KEY_FILE,
+    env.TLS_CLIENT_CA_FILE,
+    env.LETTER_FONT_FILE,
+    env.PLACES_FILE,
+  ].filter(Boolean)) {
     try {
       readFileSync(file);
     } catch {
@@ -518,9 +530,13 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       accessTokenSeconds: env.ACCESS_TOKEN_MINUTES * 60,
       maxPerAccount: env.MAX_SESSIONS,
       knownNetworks: [...env.KNOWN_NETWORKS],
+      placesFile: env.PLACES_FILE,
     },
     devices: { rememberDays: env.DEVICE_REMEMBER_DAYS },
-    throttling: { failures: env.SIGN_IN_FAILURES, ownNetworks: [...LOOPBACK, ...env.KNOWN_NETWORKS.map(({ cidr }) => cidr)] },
+    throttling: {
+      failures: env.SIGN_IN_FAILURES,
+      ownNetworks: [...LOOPBACK, ...env.KNOWN_NETWORKS.map(({ cidr }) => cidr)],
+    },
     passwords: { breachCheck: env.BREACH_CHECK, breachCheckUrl: env.BREACH_CHECK_URL },
     recovery: { lostFactorWaitSeconds: Math.max(0, env.LOST_FACTOR_WAIT_HOURS) * 3600 },
     bcryptCost: env.BCRYPT_COST,

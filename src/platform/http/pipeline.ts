@@ -10,6 +10,7 @@ import { SECURITY_HEADERS } from './headers.js';
 import { writeProblem } from './dialect.js';
 import { checkJsonShape } from './json-limits.js';
 import { Problem, unavailable } from './problem.js';
+import { isByUnnamedProxy } from './proxies.js';
 import { toProblem } from './problem.filter.js';
 import { openRawTrail, openTrail } from './request-trail.js';
 
@@ -50,6 +51,8 @@ function readAsJson(request: FastifyRequest): void {
  * of it. What handlers answered is settled by then; here come all the answers that no guard or interceptor sees.
  */
 export class RequestPipeline {
+  private hasWarnedOfProxy = false;
+
   constructor(
     private readonly sink: AuditSink,
     private readonly clock: Clock,
@@ -62,6 +65,7 @@ export class RequestPipeline {
       attachTrail(request, openTrail(request, this.clock));
       if (!request.headers.host) return done(new Problem(400, 'http.host-missing', 'The Host header is missing.'));
       void reply;
+      this.lookForProxy(request);
       readAsJson(request);
       done();
     });
@@ -105,6 +109,15 @@ export class RequestPipeline {
       () => this.write(response, auditAway(), trail),
     );
   };
+
+  /** Once: behind such a proxy all clients are one network to throttling, and one address in the audit trail. */
+  private lookForProxy(request: FastifyRequest): void {
+    if (this.hasWarnedOfProxy || !isByUnnamedProxy(request)) return;
+    this.hasWarnedOfProxy = true;
+    this.logger.warn('a proxy on this machine forwards requests, but TRUSTED_PROXIES does not name it', {
+      address: request.ip,
+    });
+  }
 
   private async send(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
     const trail = trailOf(request);

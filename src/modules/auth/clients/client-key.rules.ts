@@ -14,29 +14,30 @@ export interface PublicKey {
 }
 
 const CURVES: Record<string, string> = { prime256v1: 'ES256', secp384r1: 'ES384' };
+/** RFC 9864 gives the algorithm of RFC 8037 a second name. */
+const EDWARDS = ['EdDSA', 'Ed25519'];
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'PS256', 'PS384'];
 /** NIST SP 800-57 part 1 table 2: 3,072 bits for 128 bits of strength; beyond 8,192 checking costs more than it gives. */
 const RSA_BITS = { least: 3_072, most: 8_192 };
 
-function algorithmsOf(key: KeyObject, wanted: string | undefined): readonly string[] {
-  const { namedCurve = '', modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
-  switch (key.asymmetricKeyType) {
-    case 'ec': {
-      const algorithm = CURVES[namedCurve];
-      return algorithm && (wanted === undefined || wanted === algorithm) ? [algorithm] : [];
-    }
-    case 'ed25519':
-      return wanted === undefined || wanted === 'EdDSA' || wanted === 'Ed25519' ? ['EdDSA', 'Ed25519'] : [];
-    case 'rsa': {
-      const isStrong = modulusLength >= RSA_BITS.least && modulusLength <= RSA_BITS.most && publicExponent === 65_537n;
-      if (!isStrong) return [];
-      // Without a word of the key's own, those of the SMART Backend Services profile and their commonest neighbour.
-      return wanted === undefined ? ['RS256', 'RS384'] : RSA_ALGORITHMS.filter((one) => one === wanted);
-    }
-    default:
-      return [];
-  }
-}
+type KeyDetails = NonNullable<KeyObject['asymmetricKeyDetails']>;
+
+/** By kind of key, the algorithms that it may be used with; none: it is too weak, or not for signing. */
+const USABLE: Record<string, (details: KeyDetails, wanted: string | undefined) => readonly string[]> = {
+  ec: ({ namedCurve = '' }, wanted) => {
+    const algorithm = CURVES[namedCurve];
+    return algorithm && (wanted === undefined || wanted === algorithm) ? [algorithm] : [];
+  },
+  ed25519: (_, wanted) => (wanted === undefined || EDWARDS.includes(wanted) ? EDWARDS : []),
+  rsa: ({ modulusLength = 0, publicExponent }, wanted) => {
+    if (modulusLength < RSA_BITS.least || modulusLength > RSA_BITS.most || publicExponent !== 65_537n) return [];
+    // Without a word of the key's own, those of the SMART Backend Services profile and their commonest neighbour.
+    return wanted === undefined ? ['RS256', 'RS384'] : RSA_ALGORITHMS.filter((one) => one === wanted);
+  },
+};
+
+const algorithmsOf = (key: KeyObject, wanted: string | undefined): readonly string[] =>
+  USABLE[key.asymmetricKeyType ?? '']?.(key.asymmetricKeyDetails ?? {}, wanted) ?? [];
 
 async function keyOf(key: KeyObject, algorithm?: string): Promise<PublicKey> {
   const algorithms = algorithmsOf(key, algorithm);

@@ -64,8 +64,9 @@ export class PasskeyRegistration {
     const isFresh = await this.database.write(null, (db) =>
       this.challenges.take(db, keyOf(adding), challenge, ctx.now),
     );
+    if (!isFresh) throw refusal();
     const passkey = await this.party.verifyRegistration(response, challenge);
-    if (!isFresh || !passkey) throw refusal();
+    if (!passkey) throw refusal();
     return passkey;
   }
 }

@@ -6,7 +6,14 @@ import {
   verifyAuthenticationResponse,
   verifyRegistrationResponse,
 } from '@simplewebauthn/server';
-import { cose, COSEALG, decodeClientDataJSON, isoCBOR } from '@simplewebauthn/server/helpers';
+import {
+  cose,
+  COSEALG,
+  decodeAttestationObject,
+  decodeClientDataJSON,
+  isoBase64URL,
+  isoCBOR,
+} from '@simplewebauthn/server/helpers';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { randomToken } from '../../../platform/crypto/index.js';
 import type { AssertionResponse } from './assertion.dto.js';
@@ -52,6 +59,20 @@ interface Known {
 const bytes = (buffer: Buffer): Uint8Array<ArrayBuffer> => new Uint8Array(buffer);
 const descriptors = (known: readonly Known[]) =>
   known.map(({ credentialId, transports }) => ({ id: credentialId.toString('base64url'), transports }));
+
+/**
+ * Is the attestation none, or one by the new key itself? Any other brings certificates of the client's choosing, and checking
+ * them fetches lists of revoked ones from wherever they say: a browser that we ask for none sends none (WebAuthn Level 3 §5.1.3).
+ */
+function isWithoutCertificates(attestationObject: string): boolean {
+  try {
+    const decoded = decodeAttestationObject(isoBase64URL.toBuffer(attestationObject));
+    const format = decoded.get('fmt');
+    return format === 'none' || (format === 'packed' && decoded.get('attStmt').get('x5c') === undefined);
+  } catch {
+    return false;
+  }
+}
 
 /** A key that nobody holds: what is checked in place of a passkey that is not there, at the same cost. */
 function decoyKey(): Uint8Array<ArrayBuffer> {
@@ -139,6 +160,7 @@ export class RelyingParty {
 
   /** The passkey that an answer makes known, or null when anything about it is wrong. */
   async verifyRegistration(response: RegistrationResponse, challenge: string): Promise<NewPasskey | null> {
+    if (!isWithoutCertificates(response.response.attestationObject)) return null;
     const { verified, registrationInfo: info } = await verifyRegistrationResponse({
       response: response as Parameters<typeof verifyRegistrationResponse>[0]['response'],
       expectedChallenge: challenge,

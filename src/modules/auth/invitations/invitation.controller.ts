@@ -19,6 +19,7 @@ export class InvitationController {
     summary: 'Give the patient a code to open an account, by mail or as a letter to print',
     response: null,
     produces: 'application/pdf',
+    stepUpSeconds: 300,
   })
   async invitePatient(
     @ReqCtx() ctx: SignedIn,

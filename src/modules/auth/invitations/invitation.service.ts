@@ -20,14 +20,19 @@ export class InvitationService {
     private readonly cursors: Cursors,
   ) {}
 
-  /** Resolves with the letter, or with null where the code is mailed. Either voids the codes before it. */
+  /**
+   * Resolves with the letter, or with null where the code is mailed. Either voids the codes before it. Where the code does not
+   * go to the chart's own address, that is told, now and when it is used: nobody opens an account behind the patient's back.
+   */
   async invitePatient(ctx: SignedIn, id: string, { email, deliver = 'mail' }: InvitePatient): Promise<Buffer | null> {
-    const invited = await this.invitees.patient(ctx, id, email);
+    const { chartEmail, ...invited } = await this.invitees.patient(ctx, id, email);
+    const told = deliver === 'mail' && chartEmail === invited.email ? null : chartEmail;
+    if (told !== null) await this.invitations.tell(ctx, told, deliver === 'letter' ? 'printed' : 'mailed');
     if (deliver === 'mail') {
-      await this.invitations.invite(ctx, invited, invited.email);
+      await this.invitations.invite(ctx, invited, invited.email, told);
       return null;
     }
-    const { code, expiresAt } = await this.invitations.create(ctx, invited);
+    const { code, expiresAt } = await this.invitations.create(ctx, invited, { told });
     return this.letters.print({ code, expiresAt, now: ctx.now });
   }
 

@@ -30,7 +30,26 @@ interface Invitation {
   patientId: string | null;
   email: string | null;
   mailedTo: string | null;
+  told: string | null;
 }
+
+/**
+ * `mailedTo`: the address that the code goes to straight away, which counts as verified once it was used. `told`: another one,
+ * which hears of its use.
+ */
+interface Whereto {
+  mailedTo?: string | null;
+  told?: string | null;
+}
+
+const TOLD = {
+  mailed:
+    'An invitation to open an account was made for you, and its code was mailed to another address than this one.',
+  printed: 'An invitation to open an account was made for you, and its code was printed as a letter.',
+  replaced:
+    'This email address was taken off what is known of you: an invitation to open an account no longer comes here.',
+  used: 'An account was opened with an invitation that was made for you.',
+};
 
 const OPEN = 'used_at IS NULL AND expires_at > $1';
 
@@ -50,14 +69,11 @@ export class Invitations {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  /**
-   * The code itself is only in the return value: mail it, or print it as a letter. `mailedTo`: the address that it goes to
-   * straight away, which counts as verified once the code was used.
-   */
+  /** The code itself is only in the return value: mail it, or print it as a letter. */
   async create(
     ctx: Pick<Ctx, 'db' | 'now' | 'actor'>,
     invited: Invited,
-    mailedTo: string | null = null,
+    { mailedTo = null, told = null }: Whereto = {},
   ): Promise<{ code: string; expiresAt: Date }> {
     const { accountId, patientId, email } = { accountId: null, patientId: null, email: null, ...invited };
     // One after the other: of two at once, neither would see the other's code to make it void.
@@ -67,8 +83,8 @@ export class Invitations {
     const code = randomCode();
     const expiresAt = after(ctx.now, DAYS * 86_400);
     await ctx.db.query(
-      `INSERT INTO auth.invitation (invitation_id, code_mac, account_id, patient_id, email, expires_at, created_at, created_by, mailed_to)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      `INSERT INTO auth.invitation (invitation_id, code_mac, account_id, patient_id, email, expires_at, created_at, created_by, mailed_to, told)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
       [
         newId(),
         this.secrets.mac('activation', normaliseCode(code)!),
@@ -79,6 +95,7 @@ export class Invitations {
         ctx.now,
         ctx.actor?.id ?? null,
         mailedTo,
+        told,
       ],
     );
     return { code, expiresAt };
@@ -105,8 +122,8 @@ export class Invitations {
   }
 
   /** Makes a code and mails it after the commit. The mail says where to go; nothing of the person or their care. */
-  async invite(ctx: Ctx, invited: Invited, email: string): Promise<void> {
-    const { code } = await this.create(ctx, invited, email);
+  async invite(ctx: Ctx, invited: Invited, email: string, told: string | null = null): Promise<void> {
+    const { code } = await this.create(ctx, invited, { mailedTo: email, told });
     const isPatient = 'patientId' in invited;
     const { hospital, http } = this.config;
     await this.outbox.mail(ctx, {
@@ -121,6 +138,23 @@ export class Invitations {
         '',
         `The code works once, for ${DAYS} days.${isPatient ? ' You will also be asked for your date of birth.' : ''}`,
         'If you did not expect this message, you need not do anything.',
+      ].join('\n'),
+    });
+  }
+
+  /** Tells somebody of an invitation that is theirs, where the code itself went elsewhere. Nothing of the person or their care. */
+  async tell(ctx: Ctx, to: string, what: keyof typeof TOLD): Promise<void> {
+    const { hospital } = this.config;
+    await this.outbox.mail(ctx, {
+      to,
+      subject: `Your access to the portal of ${hospital.name}`,
+      text: [
+        `This is about your access to the portal of ${hospital.name}.`,
+        '',
+        TOLD[what],
+        '',
+        'If this was you, or if you asked for it, there is nothing to do.',
+        `If not, tell ${hospital.name} at once: somebody may be trying to see what is yours.`,
       ].join('\n'),
     });
   }
@@ -164,7 +198,8 @@ export class Invitations {
     if (used.length === 0) throw invalidActivation();
     const accountId = await this.openAccount(ctx, invitation, username, dateOfBirth);
     await this.credentials.create(ctx, accountId, hash);
-    const { mailedTo } = invitation;
+    const { mailedTo, told } = invitation;
+    if (told !== null) await this.tell(ctx, told, 'used');
     if (mailedTo !== null && mailedTo === (await this.accounts.emailOf(ctx, accountId)))
       await this.addresses.verified(ctx, accountId, mailedTo);
     await this.attempts.succeeded(ctx.db, network, ofCode);
@@ -178,7 +213,7 @@ export class Invitations {
     now: Date,
   ): Promise<{ invitation: Invitation; least: number; holder: Holder } | null> {
     const [invitation] = await db.query<Invitation>(
-      `SELECT invitation_id AS "invitationId", account_id AS "accountId", patient_id AS "patientId", email, mailed_to AS "mailedTo"
+      `SELECT invitation_id AS "invitationId", account_id AS "accountId", patient_id AS "patientId", email, mailed_to AS "mailedTo", told
          FROM auth.invitation WHERE ${OPEN} AND code_mac = ANY($2)`,
       [now, this.secrets.macs('activation', code)],
     );

@@ -52,18 +52,25 @@ export class Credentials {
     }
   }
 
-  /**
-   * Hashes a new password that keeps the rules. Throws 422 with the reason; call it before anything holds a transaction.
-   * `replaced`: the one until now, which it must not be where others may know that.
-   */
+  /** {@link keepRules}, then {@link hashOther}: for whoever has nothing to prove in between. */
   async hashNew(
     password: string,
     least: number,
     holder: Holder,
     replaced: StoredPassword | null = null,
   ): Promise<string> {
+    await this.keepRules(password, least, holder);
+    return this.hashOther(password, least, replaced);
+  }
+
+  /** Throws 422 with the reason where a new password breaks a rule. Costs no hash; call it before anything holds a transaction. */
+  async keepRules(password: string, least: number, holder: Holder): Promise<void> {
     const fault = await this.rules.faultOf(password, least, holder);
     if (fault) throw passwordRefused(fault, least);
+  }
+
+  /** Hashes a new password, which must not be the one until now (`replaced`) where others may know that. */
+  async hashOther(password: string, least: number, replaced: StoredPassword | null): Promise<string> {
     if (replaced?.isExpired && (await this.check(password, replaced)).ok) throw passwordRefused('is-current', least);
     return this.hash(password);
   }
@@ -76,10 +83,17 @@ export class Credentials {
     }
   }
 
-  /** Keeps this very password from being changed until the transaction ends; false when it was changed already. */
-  async hold(db: Queries, accountId: string, { changedAt }: StoredPassword): Promise<boolean> {
-    const rows = await db.query(`SELECT 1 FROM auth.credential WHERE ${SAME} FOR SHARE`, [accountId, changedAt]);
-    return rows.length > 0;
+  /** Keeps this very password from being changed or expired until the transaction ends; null when it was changed already. */
+  async hold(
+    db: Queries,
+    accountId: string,
+    { changedAt }: StoredPassword,
+  ): Promise<Pick<StoredPassword, 'isExpired'> | null> {
+    const [row] = await db.query<Pick<StoredPassword, 'isExpired'>>(
+      `SELECT ${EXPIRED} AS "isExpired" FROM auth.credential WHERE ${SAME} FOR SHARE`,
+      [accountId, changedAt],
+    );
+    return row ?? null;
   }
 
   /** The first password of an account; a second one is refused by the primary key. */

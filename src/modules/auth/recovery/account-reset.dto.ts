@@ -59,6 +59,15 @@ export class AccountResetQuery extends PageQuery {
   accountId?: string;
 }
 
+/** Where a link goes. */
+export class ResetAddress {
+  @Email({ description: "The account's address when it was asked for; approving takes that it still is." })
+  email: string;
+
+  @Flag({ description: 'Has the holder shown to read it? If not, it may be anybody’s: ask who gave it.' })
+  isVerified: boolean;
+}
+
 export class AccountResetView {
   @Uuid({ description: 'Request.' })
   id: string;
@@ -72,11 +81,17 @@ export class AccountResetView {
   })
   kind: ResetKind;
 
-  @OneOf(RESET_STATUSES, { description: 'requested: another administrator must approve within a day.' })
+  @OneOf(RESET_STATUSES, {
+    description:
+      'requested: another administrator must approve within a day. expired: nobody did, or the account has another address.',
+  })
   status: string;
 
   @Text({ max: 500, description: 'Why.' })
   reason: string;
+
+  @Nested(() => ResetAddress, { nullable: true, description: 'password: where the link goes; look before approving.' })
+  address: ResetAddress | null;
 
   @Flag({ description: 'Somebody who works for the hospital: always two administrators.' })
   isStaff: boolean;

@@ -26,6 +26,13 @@ const IDENTITY_CHECK_HOURS = 24;
 
 /** What is counted under the account's id. */
 const COUNTED_BY_ACCOUNT = ['totp', 'sms', 'recovery_code', 'address-check', 'lost-factor'] as const;
+/** What is done once it is allowed; `email`: where a link for a new password goes. */
+interface Work {
+  accountId: string;
+  kind: ResetKind;
+  email: string | null;
+  needsProof: boolean;
+}
 type AccountAction = 'unlock' | 'reset-factors' | 'reset-password' | 'change-email';
 
 /**
@@ -53,7 +60,7 @@ export class AccountResets {
   /** Takes all second factors away, at once with an identity check, else once another administrator has approved. */
   async resetFactors(ctx: SignedIn, accountId: string, input: RequestReset): Promise<AccountResetView> {
     await this.helped(ctx, accountId, 'reset-factors');
-    return this.open(ctx, accountId, 'factors', input, true);
+    return this.open(ctx, accountId, input, { kind: 'factors', email: null, needsProof: true });
   }
 
   /**
@@ -63,10 +70,13 @@ export class AccountResets {
   async resetPassword(ctx: SignedIn, accountId: string, input: RequestReset): Promise<AccountResetView> {
     await this.helped(ctx, accountId, 'reset-password');
     if ((await this.credentials.find(ctx.db, accountId)) === null) throw noPassword();
-    const address = await this.addresses.of(ctx.db, accountId);
+    // Nobody gives the account another address from here on: the link goes to the one that is looked at now.
+    if (!(await holdAlone(ctx.db, accountId))) throw accountNotActive();
+    const address = (await this.addresses.of(ctx.db, accountId))!;
     const { holding } = await this.signIn.standing(ctx.db, accountId, ctx.now);
     const isMailAllThereIs = holding.held.length === 0 && holding.rule !== 'optional';
-    return this.open(ctx, accountId, 'password', input, !address?.isVerified || isMailAllThereIs);
+    const needsProof = !address.isVerified || isMailAllThereIs;
+    return this.open(ctx, accountId, input, { kind: 'password', email: address.email, needsProof });
   }
 
   /** Forgets the failures of every secret of the account: whoever was locked out tries again. */
@@ -91,14 +101,14 @@ export class AccountResets {
     });
   }
 
-  /** Another administrator agrees: it is done now. The statement decides which of several decides. */
+  /** Another administrator agrees, to the address that they were shown: it is done now. The statement decides which of several decides. */
   async approve(ctx: SignedIn, id: string): Promise<AccountResetView> {
     const request = await this.seen(ctx, id);
     if (request.requestedBy === ctx.actor.id || request.accountId === ctx.actor.id) throw anotherAdministrator();
     authorize(ctx, 'approve', 'AccountReset', request);
     if (!(await holdAlone(ctx.db, request.accountId))) throw accountNotActive();
     if (!(await this.rows.decide(ctx, id, 'executed'))) throw resetClosed();
-    await this.execute(ctx, request);
+    await this.execute(ctx, { ...request, email: request.address?.email ?? null });
     return this.view(ctx, id);
   }
 
@@ -112,16 +122,15 @@ export class AccountResets {
   private async open(
     ctx: SignedIn,
     accountId: string,
-    kind: ResetKind,
     { reason, identityCheck }: RequestReset,
-    needsProof: boolean,
+    work: Pick<Work, 'kind' | 'email' | 'needsProof'>,
   ): Promise<AccountResetView> {
     if (identityCheck) requireRecent(identityCheck, ctx.now);
     if (!(await holdAlone(ctx.db, accountId))) throw accountNotActive();
-    const isEnough = !needsProof || (identityCheck !== undefined && !(await this.worksHere(ctx, accountId)));
+    const isEnough = !work.needsProof || (identityCheck !== undefined && !(await this.worksHere(ctx, accountId)));
     const status = isEnough ? 'executed' : 'requested';
-    const id = await this.rows.insert(ctx, { accountId, kind, status, reason, needsProof, identityCheck });
-    if (isEnough) await this.execute(ctx, { accountId, kind, needsProof });
+    const id = await this.rows.insert(ctx, { accountId, status, reason, identityCheck, ...work });
+    if (isEnough) await this.execute(ctx, { accountId, ...work });
     return this.view(ctx, id);
   }
 
@@ -137,15 +146,12 @@ export class AccountResets {
     return this.view(ctx, id);
   }
 
-  private async execute(
-    ctx: SignedIn,
-    { accountId, kind, needsProof }: Pick<AccountReset, 'accountId' | 'kind' | 'needsProof'>,
-  ) {
+  private async execute(ctx: SignedIn, { accountId, kind, email, needsProof }: Work): Promise<void> {
     if (kind === 'factors') return this.factorResets.run(ctx, accountId, { device: null });
-    const address = await this.addresses.of(ctx.db, accountId);
+    if (email === null) throw new Error('a link to no address');
     const username = await usernameOf(ctx.db, accountId);
-    const [token] = await this.passwordResets.issue(ctx, [{ accountId, email: address!.email }], needsProof);
-    await this.mails.passwordLinks(ctx, address!.email, [{ username: username!, token: token! }], true);
+    const [token] = await this.passwordResets.issue(ctx, [{ accountId, email }], needsProof);
+    await this.mails.passwordLinks(ctx, email, [{ username: username!, token: token! }], 'administrator');
     await this.notices.security(ctx, accountId, 'recovery-requested', {
       device: null,
       more: ['A link to choose a new password was mailed.'],

@@ -55,7 +55,8 @@ export class Addresses {
 
   /**
    * Whom somebody means who has forgotten a password: by address where it looks like one and is known, else by username. The
-   * accounts found all have the same address. One statement, whatever is found.
+   * addresses of the accounts found compare as equal, and may be different mailboxes all the same: each account is written to
+   * at its own. One statement, whatever is found.
    */
   async meantBy(db: Queries, typed: string, { withPassword }: { withPassword: boolean }): Promise<Reachable[]> {
     const reachable = withPassword ? `${REACHABLE} AND ${HAS_PASSWORD}` : REACHABLE;
@@ -67,6 +68,12 @@ export class Addresses {
     );
     const byAddress = rows.filter(({ isByName }) => !isByName);
     return byAddress.length > 0 ? byAddress : rows;
+  }
+
+  /** The account, where it has a password and a verified address to send a link to. */
+  async reachable(db: Queries, accountId: string): Promise<Reachable | null> {
+    const [row] = await db.query<Reachable>(`${REACHABLE} AND ${HAS_PASSWORD} AND a.account_id = $1`, [accountId]);
+    return row ?? null;
   }
 
   /** From now on this is the account's one verified address: those before it no longer are. */

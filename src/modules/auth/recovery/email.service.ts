@@ -9,6 +9,7 @@ import { Factors } from '../factors/factors.service.js';
 import { Quotas, type Limit } from '../factors/quotas.js';
 import { Secrets } from '../secrets.js';
 import { Attempts } from '../throttling/attempts.js';
+import { AccountResetRepository } from './account-reset.repository.js';
 import { addressKey, Addresses } from './addresses.js';
 import { Notices } from './notices.js';
 import { RecoveryMails } from './recovery-mails.js';
@@ -33,6 +34,7 @@ export class Emails {
     private readonly secrets: Secrets,
     private readonly mails: RecoveryMails,
     private readonly notices: Notices,
+    private readonly resets: AccountResetRepository,
   ) {}
 
   async get(ctx: SignedIn): Promise<EmailView> {
@@ -96,19 +98,34 @@ export class Emails {
     return isInvited;
   }
 
+  /** The directory has given the account another address, in this transaction: as above, and its holder confirms it themselves. */
+  async replacedByDirectory(ctx: Ctx, accountId: string, addresses: { from: string; to: string }): Promise<void> {
+    await this.voidOlder(ctx, accountId);
+    await this.notices.security(ctx, accountId, 'email-changed', {
+      device: "the hospital's directory",
+      alsoTo: [addresses.from, addresses.to],
+    });
+  }
+
   /** Tells old and new. What was sent to the old address for recovery is void. */
   private async write(ctx: Ctx, accountId: string, email: string, byAdministrator: boolean): Promise<void> {
     const told = await this.addresses.forNotices(ctx.db, accountId);
     const before = await this.accounts.replaceEmail(ctx, accountId, email);
     if (before === null || before === email) return;
-    await ctx.db.query('UPDATE auth.lost_factor SET code_mac = NULL, code_expires_at = NULL WHERE account_id = $1', [
-      accountId,
-    ]);
+    await this.voidOlder(ctx, accountId);
     await this.notices.security(ctx, accountId, 'email-changed', {
       ...(byAdministrator ? { device: null } : {}),
       more: ['From now on notices go to the new address.'],
       alsoTo: [...told, before, email],
     });
+  }
+
+  /** What administrators were to approve while it had the address before, and the code that was mailed there. */
+  private async voidOlder(ctx: Ctx, accountId: string): Promise<void> {
+    await ctx.db.query('UPDATE auth.lost_factor SET code_mac = NULL, code_expires_at = NULL WHERE account_id = $1', [
+      accountId,
+    ]);
+    await this.resets.close(ctx, accountId);
   }
 
   private async limit(ctx: Ctx, accountId: string, email: string): Promise<void> {

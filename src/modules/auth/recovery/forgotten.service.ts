@@ -29,35 +29,58 @@ export class Forgotten {
   ) {}
 
   async password(ctx: Ctx, usernameOrEmail: string): Promise<void> {
-    const { to, accounts } = await this.ask(ctx, 'password', usernameOrEmail);
+    const { accounts, mailboxes } = await this.ask(ctx, 'password', usernameOrEmail);
     const tokens = await this.resets.issue(ctx, accounts);
-    const links = accounts.map(({ username }, at) => ({ username, token: tokens[at]! }));
-    await this.mails.passwordLinks(ctx, to, links);
+    const links = accounts.map(({ email, username }, n) => ({ email, username, token: tokens[n]! }));
+    for (const to of mailboxes) await this.mails.passwordLinks(ctx, to, at(to, links));
+  }
+
+  /**
+   * The same link for the holder of an account whose password opens nothing any more; false without a verified address. Counts with
+   * {@link password}: nobody fills a mailbox by signing in.
+   */
+  async linkFor(ctx: Ctx, accountId: string): Promise<boolean> {
+    const account = await this.addresses.reachable(ctx.db, accountId);
+    if (!account) return false;
+    const { email, username } = account;
+    if (!(await this.mayMail(ctx, 'password', addressKey(email)))) return true;
+    const [token] = await this.resets.issue(ctx, [account]);
+    await this.mails.passwordLinks(ctx, email, [{ username, token: token! }], 'expired');
+    return true;
   }
 
   async username(ctx: Ctx, email: string): Promise<void> {
-    const { to, accounts } = await this.ask(ctx, 'username', email);
-    const usernames = accounts.map(({ username }) => username);
-    await this.mails.usernames(ctx, to, usernames);
+    const { accounts, mailboxes } = await this.ask(ctx, 'username', email);
+    for (const to of mailboxes) {
+      const usernames = at(to, accounts).map(({ username }) => username);
+      await this.mails.usernames(ctx, to, usernames);
+    }
   }
 
-  /** Whom a mail goes to, about which accounts; nobody, about an account that is none, where there is nobody to write to. */
+  /**
+   * About which accounts, and to whom: one mail for each address as it stands with an account. Nobody, about an account that
+   * is none, where there is nobody to write to.
+   */
   private async ask(
     ctx: Ctx,
     what: 'password' | 'username',
     typed: string,
-  ): Promise<{ to: string | null; accounts: Reachable[] }> {
+  ): Promise<{ accounts: Reachable[]; mailboxes: (string | null)[] }> {
     await this.limitNetwork(ctx);
     const found = await this.addresses.meantBy(ctx.db, typed, { withPassword: what === 'password' });
     const isMeant = what === 'password' || addressKey(found[0]?.email ?? '') === addressKey(typed);
     const accounts = isMeant ? found : [];
-    const address = accounts[0]?.email ?? null;
-    const mailbox = addressKey(address ?? typed);
-    const isAllowed = (await this.quotas.take(ctx.db, `${what}-mail\0${mailbox}`, PER_MAILBOX, ctx.now)) === null;
+    const key = addressKey(accounts[0]?.email ?? typed);
+    const isAllowed = await this.mayMail(ctx, what, key);
     if (accounts.length === 1) ctx.identify({ accountId: accounts[0]!.accountId });
-    if (isAllowed && address !== null) return { to: address, accounts };
+    if (isAllowed && accounts.length > 0)
+      return { accounts, mailboxes: [...new Set(accounts.map(({ email }) => email))] };
     // Nothing of what a stranger typed is kept: some type their password there.
-    return { to: null, accounts: [{ accountId: newId(), username: 'nobody', email: '' }] };
+    return { accounts: [{ accountId: newId(), username: 'nobody', email: '' }], mailboxes: [null] };
+  }
+
+  private async mayMail(ctx: Ctx, what: 'password' | 'username', key: string): Promise<boolean> {
+    return (await this.quotas.take(ctx.db, `${what}-mail\0${key}`, PER_MAILBOX, ctx.now)) === null;
   }
 
   private async limitNetwork(ctx: Ctx): Promise<void> {
@@ -68,3 +91,7 @@ export class Forgotten {
     if (wait !== null) throw tooManyAttempts(wait);
   }
 }
+
+/** What goes to exactly this address; to nobody goes the one that stands for none. */
+const at = <T extends { email: string }>(to: string | null, all: readonly T[]): T[] =>
+  all.filter(({ email }) => email === (to ?? ''));

@@ -159,6 +159,11 @@ export class LostFactor {
   }
 }
 
-/** Whoever was in with a second factor since the report has not lost it. */
-const STOPPED = `EXISTS (
-  SELECT 1 FROM auth.session s WHERE s.account_id = l.account_id AND s.acr = 'aal2' AND s.auth_time > l.reported_at)`;
+/**
+ * Whoever was in with a second factor since the report has not lost it. And a report is good for the password by which it was
+ * made: another one, or word that others may know it, begins the wait anew.
+ */
+const STOPPED = `(EXISTS (
+  SELECT 1 FROM auth.session s WHERE s.account_id = l.account_id AND s.acr = 'aal2' AND s.auth_time > l.reported_at)
+  OR EXISTS (
+  SELECT 1 FROM auth.credential c WHERE c.account_id = l.account_id AND greatest(c.changed_at, c.expired_at) > l.reported_at))`;

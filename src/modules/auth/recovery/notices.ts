@@ -17,6 +17,7 @@ export type NoticeKind =
   | 'recovery-code-used'
   | 'email-changed'
   | 'new-device'
+  | 'guessed-before'
   | 'account-unlocked'
   | 'account-recovered'
   | 'factors-reset'
@@ -32,6 +33,8 @@ export interface NoticeDetails {
   factor?: string;
   /** Addresses to tell besides those of the account: the one that was given up, the one that is new. */
   alsoTo?: readonly string[];
+  /** How often, where that is said. */
+  count?: number;
   /** More lines, each a sentence. */
   more?: readonly string[];
 }
@@ -49,6 +52,8 @@ const WHAT: Record<NoticeKind, (details: NoticeDetails) => string> = {
   'recovery-code-used': () => 'One of your recovery codes was used. It does not work again.',
   'email-changed': () => 'This is about the email address of your account.',
   'new-device': () => 'There was a sign-in from a device or place that is new to us.',
+  'guessed-before': ({ count }) =>
+    `There was a sign-in, after ${count ?? 'several'} attempts with a wrong password since the one before.`,
   'account-unlocked': () => 'The failed attempts to sign in were forgotten: you can try again.',
   'account-recovered': () => 'Your account was recovered. Everybody was signed out.',
   'factors-reset': () =>

@@ -11,11 +11,13 @@ import {
   methodNotOffered,
   passwordChangedMeanwhile,
   secondProofNeeded,
+  tooManyAttempts,
 } from '../auth.errors.js';
 import { Devices } from '../devices/devices.service.js';
 import { FactorPolicy } from '../factors/factor-policy.js';
 import { Factors } from '../factors/factors.service.js';
 import type { Challenge, FactorProof, MfaMethod, Shown, Situation } from '../factors/factor.js';
+import { Quotas, type Limit } from '../factors/quotas.js';
 import { Credentials } from '../passwords/credentials.service.js';
 import { SessionEndings } from '../sessions/session-endings.js';
 import { SignIn } from '../sign-in/sign-in.service.js';
@@ -23,8 +25,10 @@ import { SignIns } from '../sign-in/sign-ins.js';
 import { Attempts } from '../throttling/attempts.js';
 import { Addresses } from './addresses.js';
 import { Notices } from './notices.js';
-import { PasswordResets, type OpenReset } from './password-resets.js';
+import { PasswordResets, RESET_MINUTES, type OpenReset } from './password-resets.js';
 import type { PasswordResetView, ResetChallenge, ResetPassword } from './recovery.dto.js';
+
+const PER_LINK: readonly Limit[] = [{ most: 10, seconds: RESET_MINUTES * 60 }];
 
 /** A challenge made for one reset answers in no other. */
 const resetting = (token: string): Situation => ({ isSignedIn: false, boundTo: token });
@@ -40,6 +44,7 @@ export class PasswordReset {
     private readonly resets: PasswordResets,
     private readonly addresses: Addresses,
     private readonly attempts: Attempts,
+    private readonly quotas: Quotas,
     private readonly credentials: Credentials,
     private readonly factors: Factors,
     private readonly policy: FactorPolicy,
@@ -64,7 +69,8 @@ export class PasswordReset {
   }
 
   /**
-   * Rules first: a password that is refused uses nothing up. A wrong second proof counts as any failure of that factor. Nobody
+   * Rules first: a password that is refused uses nothing up. Then the quota of the link and the second proof, and a hash for nobody
+   * who has not shown it. A wrong second proof counts as any failure of that factor. Nobody
    * is signed in by it: all sessions end, and whoever was half-way in begins anew.
    */
   async reset(ctx: Ctx, { token, newPassword, method, ...proof }: ResetPassword): Promise<void> {
@@ -80,8 +86,14 @@ export class PasswordReset {
     });
     if (stored === null) throw askHospital();
     const { accountId } = reset;
-    const hash = await this.credentials.hashNew(newPassword, least, holder, stored);
+    await this.credentials.keepRules(newPassword, least, holder);
+    await this.limit(ctx, token);
     const shown = await this.secondProof(ctx, accountId, methods, method, proof, resetting(token));
+    const hash = await this.credentials.hashOther(newPassword, least, stored).catch(async (error: unknown) => {
+      // The proof was right: neither a busy hasher nor the same password again is a failure to show it.
+      if (shown?.attempt) await this.database.write(null, (db) => this.attempts.withdraw(db, shown.attempt!));
+      throw error;
+    });
 
     if (!(await holdAlone(ctx.db, accountId)) || !(await this.resets.useUp(ctx, token))) throw invalidReset();
     if (!(await this.credentials.replace(ctx, accountId, stored, hash))) throw passwordChangedMeanwhile();
@@ -96,6 +108,13 @@ export class PasswordReset {
     await this.endings.endAll(ctx, accountId, 'recovered');
     await this.notices.security(ctx, accountId, 'password-reset');
     ctx.touch({ patientId: null, type: 'Password', id: accountId });
+  }
+
+  private async limit(ctx: Ctx, token: string): Promise<void> {
+    const wait = await this.database.write(null, (db) =>
+      this.quotas.take(db, `password-reset\0${token}`, PER_LINK, ctx.now),
+    );
+    if (wait !== null) throw tooManyAttempts(wait);
   }
 
   private async secondProof(

@@ -6,6 +6,13 @@ import { RESET_MINUTES } from './password-resets.js';
 
 type Work = Pick<Ctx, 'db' | 'now' | 'afterCommit'>;
 
+const FIRST = {
+  asked: (hospital: string) => `Somebody asked for a new password for the portal of ${hospital}.`,
+  administrator: (hospital: string) => `${hospital} sends you this link to choose a new password for its portal.`,
+  expired: (hospital: string) =>
+    `Your password for the portal of ${hospital} may be known to others. Somebody signed in with it: it opens nothing any more.`,
+};
+
 const NOT_ME = 'If you did not ask for this, you need not do anything.';
 
 /**
@@ -24,13 +31,11 @@ export class RecoveryMails {
     ctx: Work,
     to: string | null,
     links: readonly { username: string; token: string }[],
-    byAdministrator = false,
+    because: keyof typeof FIRST = 'asked',
   ): Promise<void> {
     const { hospital, http } = this.config;
     return this.send(ctx, to, `Your password at the portal of ${hospital.name}`, [
-      byAdministrator
-        ? `${hospital.name} sends you this link to choose a new password for its portal.`
-        : `Somebody asked for a new password for the portal of ${hospital.name}.`,
+      FIRST[because](hospital.name),
       '',
       ...links.flatMap(({ username, token }) => [
         `To choose one for ${username}, go to:`,
@@ -40,7 +45,7 @@ export class RecoveryMails {
       ]),
       `The link works once, for ${RESET_MINUTES} minutes. Give it to nobody: the hospital never asks for it.`,
       'Where you confirm your sign-in with an app, a passkey or your phone, you will be asked for that as well.',
-      NOT_ME,
+      because === 'expired' ? 'If it was not you, somebody else has your password: choose another one now.' : NOT_ME,
     ]);
   }
 

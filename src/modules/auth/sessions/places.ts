@@ -37,7 +37,7 @@ export class Places {
   private countries: Promise<Reader<Country> | null> | null = null;
 
   constructor(
-    @Inject(CONFIG) config: Config,
+    @Inject(CONFIG) private readonly config: Config,
     private readonly logger: Logger,
   ) {
     this.networks = config.sessions.knownNetworks
@@ -58,13 +58,14 @@ export class Places {
 
   /** Eight megabytes, read once and only by a process to which somebody comes from outside. */
   private reader(): Promise<Reader<Country> | null> {
-    this.countries ??= open<Country>(
-      join(dirname(require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/package.json')), FILE),
-      { cache: { max: 1_000 } },
-    ).catch((error: unknown) => {
-      this.logger.error('the countries of addresses cannot be read: places stay unknown', error);
-      return null;
-    });
+    const bundled = () =>
+      join(dirname(require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/package.json')), FILE);
+    this.countries ??= open<Country>(this.config.sessions.placesFile || bundled(), { cache: { max: 1_000 } }).catch(
+      (error: unknown) => {
+        this.logger.error('the countries of addresses cannot be read: places stay unknown', error);
+        return null;
+      },
+    );
     return this.countries;
   }
 }

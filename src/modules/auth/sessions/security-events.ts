@@ -76,6 +76,15 @@ export class SecurityEvents {
     return place;
   }
 
+  /** Does the history of the account tell of this, since then? */
+  async hasSince(db: Pick<Db, 'query'>, accountId: string, kind: SecurityEventKind, since: Date): Promise<boolean> {
+    const rows = await db.query(
+      'SELECT 1 FROM auth.security_event WHERE account_id = $1 AND kind = $2 AND occurred_at > $3 LIMIT 1',
+      [accountId, kind, since],
+    );
+    return rows.length > 0;
+  }
+
   /** Sessions that ended, each with its own device and place: those that its person knows it by. */
   async noteEnded(db: Pick<Db, 'query'>, ended: readonly EndedSession[], at: Date): Promise<void> {
     if (ended.length === 0) return;

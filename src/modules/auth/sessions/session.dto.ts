@@ -169,7 +169,14 @@ export class OpenedView {
   )
   deviceToken?: string;
 
-  @Token('password_change_required: for POST /v1/auth/password/change-required; five minutes, once.', true)
+  @OneOf(['token', 'mail', 'hospital'], {
+    optional: true,
+    description:
+      'password_change_required: by the token (POST /v1/auth/password/change-required), by the link that was mailed to the verified address, or with the help of the hospital.',
+  })
+  changeBy?: string;
+
+  @Token('password_change_required by token: for POST /v1/auth/password/change-required; five minutes, once.', true)
   token?: string;
 
   @Whole({ optional: true, description: 'Seconds that the access token is good for.' })
@@ -182,7 +189,7 @@ export class OpenedView {
 export class TokensView extends OpenedView {
   @OneOf(['authenticated', 'mfa_required', 'enrolment_required', 'password_change_required'], {
     description:
-      'What is missing: nothing; the second factor (POST /v1/auth/mfa/verify); setting one up (POST /v1/auth/mfa/totp); another password (POST /v1/auth/password/change-required).',
+      'What is missing: nothing; the second factor (POST /v1/auth/mfa/verify); setting one up (POST /v1/auth/mfa/totp); another password (as changeBy says).',
   })
   status: string;
 

@@ -71,13 +71,15 @@ export class Sessions {
 
   /**
    * Opens a session for whoever has proved to be this account, with limits by role. The caller has called {@link letIn}. A
-   * password that may be known to others opens none, whatever was shown with it: it is to be changed.
+   * password that may be known to others opens none, whatever was shown with it: it is to be changed, by whoever has shown a
+   * second factor as well.
    */
   async open(ctx: Ctx, accountId: string, proof: Proof): Promise<TokensView> {
     if (proof.amr.includes('pwd') && (await this.credentials.isExpired(ctx.db, accountId))) {
+      if (proof.acr !== 'aal2') throw invalidCredentials();
       const half = { amr: proof.amr, isPhishingResistant: false };
       const token = await this.signIns.begin(ctx, accountId, 'password-change', half);
-      return { status: 'password_change_required', token };
+      return { status: 'password_change_required', changeBy: 'token', token };
     }
     const { acr, amr, authTime = ctx.now, sso, transport = ctx.client.transport } = proof;
     const { person } = await this.people.loadPerson(ctx.db, accountId, ctx.now);
@@ -233,20 +235,21 @@ export class Sessions {
     ctx: SignedIn,
     { acr, amr }: Pick<Assurance, 'acr' | 'amr'>,
   ): Promise<{ session: AssuranceView; renewed: RenewedView }> {
-    return this.advance(ctx, 'acr = $2, amr = $3, auth_time = $4', [acr, amr, ctx.now]);
+    return this.advance(ctx, ', acr = $2, amr = $3, auth_time = $4', [acr, amr, ctx.now]);
   }
 
   /**
    * A new access token in place of all that the session had until now, which are refused from the next request on (ASVS 7.2.4).
-   * The refresh token stays: another tab is told `auth.token-expired`, refreshes, and goes on.
+   * The refresh token stays: another tab is told `auth.token-expired`, refreshes, and goes on. Nobody was recognised anew: a password
+   * alone must not make a second factor of some time ago count as shown just now.
    */
   async renew(ctx: SignedIn): Promise<RenewedView> {
-    return (await this.advance(ctx, 'auth_time = $2', [ctx.now])).renewed;
+    return (await this.advance(ctx)).renewed;
   }
 
-  private async advance(ctx: SignedIn, changes: string, values: unknown[]) {
+  private async advance(ctx: SignedIn, changes = '', values: unknown[] = []) {
     const [row] = await ctx.db.query<AssuranceView & Carried>(
-      `UPDATE auth.session SET generation = generation + 1, ${changes} WHERE session_id = $1 AND ended_at IS NULL
+      `UPDATE auth.session SET generation = generation + 1${changes} WHERE session_id = $1 AND ended_at IS NULL
        RETURNING session_id AS id, acr, amr, auth_time AS "authTime", expires_at AS "expiresAt", idle_seconds AS "idleSeconds",
          transport, generation`,
       [ctx.actor.sessionId, ...values],

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { authorize, type Ctx, type SignedIn } from '../../../platform/access/context.js';
+import { after } from '../../../platform/clock.js';
 import { isByDevice } from '../../../platform/access/door.guard.js';
 import { Database } from '../../../platform/database/database.js';
 import { invalid } from '../../../platform/http/validation.js';
@@ -14,11 +15,18 @@ import { both, isMultiFactor, signedIn, signingIn, type MfaMethod, type Proof } 
 import { FactorPolicy, nextStep, offeredOf } from '../factors/factor-policy.js';
 import { Factors } from '../factors/factors.service.js';
 import { isEnrolmentDemanded } from '../recovery/enrolment-demand.js';
+import { Forgotten } from '../recovery/forgotten.service.js';
+import { Notices } from '../recovery/notices.js';
 import { SecurityEvents } from '../sessions/security-events.js';
 import { Sessions } from '../sessions/session.service.js';
 import { SignIns } from './sign-ins.js';
 import type { ChallengeSecondFactor, ChallengeView, StepUpChallenge } from '../factors/factor.dto.js';
 import type { Login, StepUp, StepUpView, TokensView, VerifySecondFactor } from '../sessions/session.dto.js';
+
+/** From so many in a row on, a success is told. People who mistype are through before. */
+const SUSPICIOUS_FAILURES = 5;
+const DAY = 86_400;
+const BY_PASSWORD: Proof = { amr: ['pwd'], isPhishingResistant: false };
 
 /** Signing in: the password, then the second factor where there is one. */
 @Injectable()
@@ -36,6 +44,8 @@ export class SignIn {
     private readonly devices: Devices,
     private readonly events: SecurityEvents,
     private readonly own: OwnPassword,
+    private readonly notices: Notices,
+    private readonly forgotten: Forgotten,
   ) {}
 
   /**
@@ -58,25 +68,45 @@ export class SignIn {
         // Nothing was checked: a rush must not lock anybody out.
         await this.database.write(null, async (db) => {
           await this.attempts.withdraw(db, network);
-          if (isAllowed) await this.attempts.withdraw(db, attempt);
+          await this.attempts.withdraw(db, attempt);
         });
         throw error;
       });
     if (!ok || !account || stored === null) throw invalidCredentials();
     const { accountId } = account;
     // Before the transaction: many share this row, and nobody is to wait for it until a whole sign-in is through.
-    await this.database.write(null, (db) => this.attempts.withdraw(db, network, 2));
+    await this.database.write(null, (db) => this.attempts.withdraw(db, network));
     // Only an improvement: when the hasher is busy, the next sign-in does it.
     const upgraded = needsRehash ? await this.credentials.hash(password).catch(() => null) : null;
 
     await this.sessions.letIn(ctx, accountId);
     // Before the shared lock: two sign-ins that hold it would wait for each other.
     if (upgraded !== null) await this.credentials.upgrade(ctx.db, accountId, stored, upgraded);
-    if (!(await this.credentials.hold(ctx.db, accountId, stored))) throw invalidCredentials();
+    const held = await this.credentials.hold(ctx.db, accountId, stored);
+    if (!held) throw invalidCredentials();
     const failures = await this.attempts.succeeded(ctx.db, attempt);
     if (failures > 0)
       await this.events.note(ctx, accountId, 'failed-sign-ins', { count: failures, isFromElsewhere: true });
-    return this.proceed(ctx, accountId, { amr: ['pwd'], isPhishingResistant: false }, device);
+    if (failures >= SUSPICIOUS_FAILURES) await this.tellOfGuesses(ctx, accountId, failures);
+    return held.isExpired ? this.afterExpired(ctx, accountId) : this.proceed(ctx, accountId, BY_PASSWORD, device);
+  }
+
+  /**
+   * Others may know the password: it changes itself only together with a second factor, for which no remembered device stands in
+   * and which nobody sets up by it. Who has none gets the link of a forgotten password at their verified address, or is helped by
+   * the hospital (NIST SP 800-63B-4 §3.1.1.2, §4.2.2).
+   */
+  private async afterExpired(ctx: Ctx, accountId: string): Promise<TokensView> {
+    const { holding } = await this.standing(ctx.db, accountId, ctx.now);
+    if (holding.held.length > 0) return this.proceed(ctx, accountId, BY_PASSWORD);
+    const isMailed = holding.rule === 'optional' && (await this.forgotten.linkFor(ctx, accountId));
+    return { status: 'password_change_required', changeBy: isMailed ? 'mail' : 'hospital' };
+  }
+
+  /** ASVS 6.3.5. At most one a day, so that guessing fills nobody's mailbox. */
+  private async tellOfGuesses(ctx: Ctx, accountId: string, count: number): Promise<void> {
+    if (await this.events.hasSince(ctx.db, accountId, 'guessed-before', after(ctx.now, -DAY))) return;
+    await this.notices.security(ctx, accountId, 'guessed-before', { count });
   }
 
   /**
@@ -84,7 +114,7 @@ export class SignIn {
    * strangers' failures cannot lock; and for the network. A device that failed too often counts as none.
    */
   private reserve(ctx: Ctx, usernameKey: string, deviceToken: string | undefined) {
-    const network = this.attempts.ofNetwork(ctx.client.address);
+    const network = this.attempts.ofNetwork(ctx.client);
     return this.database.write(null, async (db) => {
       const account = await this.accounts.findForSignIn(db, usernameKey);
       const accountId = account?.accountId ?? null;
@@ -94,6 +124,8 @@ export class SignIn {
         const attempt = this.attempts.of('device', device.deviceId);
         const reserved = await this.attempts.reserveSignIn(ctx, db, network, attempt, true);
         if (reserved.isAllowed) return { account, stored, device, attempt, network, ...reserved };
+        // It is one try, and is counted as one below.
+        await this.attempts.withdraw(db, network);
       }
       const attempt = this.attempts.of('password', usernameKey);
       const reserved = await this.attempts.reserveSignIn(ctx, db, network, attempt, false);
@@ -115,7 +147,8 @@ export class SignIn {
         return this.sessions.open(ctx, accountId, { ...proof, acr });
       }
       case 'show': {
-        const next = device && this.devices.mayRemember(person.roles) ? await this.devices.renew(ctx, device) : null;
+        const mayStandIn = holding.rule !== 'required_phishing_resistant' && this.devices.mayRemember(person.roles);
+        const next = device && mayStandIn ? await this.devices.renew(ctx, device) : null;
         if (next) {
           const shown = { ...proof, acr: 'aal1', amr: [...proof.amr, 'device'], isRememberedDevice: true } as const;
           return { ...(await this.sessions.open(ctx, accountId, shown)), ...next };
@@ -161,16 +194,16 @@ export class SignIn {
     return { ...session, ...renewed, ...(recoveryCodes ? { recoveryCodes } : {}) };
   }
 
-  /** Never beside a second factor, which the password must not stand in for; the session becomes no stronger than it was. */
+  /**
+   * Only where the password alone would open a session now: never beside a second factor, nor where one is demanded. The
+   * session becomes no stronger than it was.
+   */
   private async stepUpByPassword(ctx: SignedIn, password: string | undefined): Promise<StepUpView> {
     const { id: accountId, assurance } = ctx.actor;
     if (password === undefined)
       throw invalid([{ pointer: '/password', code: 'missing', detail: 'password is needed for this method.' }]);
-    const hasFactor = await this.database.write(null, async (db) => {
-      const { holding } = await this.standing(db, accountId, ctx.now);
-      return holding.held.length > 0;
-    });
-    if (hasFactor || isByDevice(ctx.actor)) throw methodNotOffered();
+    const { holding } = await this.database.write(null, (db) => this.standing(db, accountId, ctx.now));
+    if (nextStep(holding, BY_PASSWORD) !== 'open' || isByDevice(ctx.actor)) throw methodNotOffered();
     const { stored } = await this.own.prove(ctx, password);
     if (!(await this.credentials.hold(ctx.db, accountId, stored))) throw wrongPassword();
     const amr = [...new Set([...assurance.amr, 'pwd'])];

@@ -41,10 +41,13 @@ export const LIMITS = {
 
 export type AttemptKind = keyof typeof LIMITS;
 
+/** One try of what is counted together. */
 export interface Attempt {
   kind: AttemptKind;
   subject: Buffer;
   limit: Limit;
+  /** What this very try has counted, if it was: this and nothing else can be withdrawn. */
+  counted?: Mark | null;
 }
 
 type Queries = Pick<Db, 'query'>;
@@ -54,6 +57,9 @@ interface Counted {
   since: Date;
   blockedUntil: Date | null;
 }
+
+/** Tells one counted try from all others: which count it was in, and the wait that it began. */
+type Mark = Pick<Counted, 'since' | 'blockedUntil'>;
 
 /** An IPv6 customer holds a whole /64: counting single addresses would count nothing. */
 export function networkOf(address: string): string {
@@ -101,7 +107,16 @@ const RESERVE = counting(2, '');
 const RESERVE_BOTH = `WITH network AS (${counting(2, '')}),
     allowed AS (SELECT count(*) > 0 AS is_allowed FROM network),
     account AS (${counting(7, 'FROM allowed WHERE is_allowed OR NOT $12')})
-  SELECT n.failures, n.since, n."blockedUntil", EXISTS (SELECT 1 FROM account) AS "isAllowed" FROM allowed LEFT JOIN network n ON true`;
+  SELECT n.failures, n.since, n."blockedUntil", a.since AS "accountSince", a."blockedUntil" AS "accountBlockedUntil"
+    FROM allowed LEFT JOIN network n ON true LEFT JOIN account a ON true`;
+
+interface BothCounted {
+  failures: number | null;
+  since: Date | null;
+  blockedUntil: Date | null;
+  accountSince: Date | null;
+  accountBlockedUntil: Date | null;
+}
 
 /** The count of what was just refused: it is there, and nobody takes it away before this transaction ends. */
 async function look(db: Queries, { subject }: Attempt): Promise<Counted> {
@@ -136,18 +151,18 @@ export class Attempts {
     return { kind, subject: this.secrets.mac('attempt', `${kind}\0${name}`), limit: LIMITS[kind] };
   }
 
-  /** All sign-ins that come from one network: the address, of IPv6 its /64. Proxies count as their clients where they are trusted. */
-  ofNetwork(address: string): Attempt {
+  /** All sign-ins that come from one network: the address, of IPv6 its /64. Proxies count as their clients where they are trusted, and on this machine as strangers where they are not. */
+  ofNetwork({ address, isByUnnamedProxy }: Ctx['client']): Attempt {
     const { failures, ownNetworks } = this.config.throttling;
     const network = this.of('sign-in-network', networkOf(address));
-    const free = failures * (isWithin(address, ownNetworks) ? OWN_NETWORK_FACTOR : 1);
+    const isOwn = isWithin(address, ownNetworks) && !isByUnnamedProxy;
+    const free = failures * (isOwn ? OWN_NETWORK_FACTOR : 1);
     return { ...network, limit: { ...network.limit, free } };
   }
 
   /** May this try be checked? Call it in a transaction of its own: a refusal rolls the request's back, and must still count. */
   async reserve(db: Queries, attempt: Attempt, now: Date): Promise<boolean> {
-    const rows = await db.query(RESERVE, [now, ...parametersOf(attempt)], 'auth_attempt_reserve');
-    return rows.length > 0;
+    return (await this.count(db, attempt, now)) !== null;
   }
 
   /**
@@ -161,16 +176,18 @@ export class Attempts {
     attempt: Attempt,
     mayPass: boolean,
   ): Promise<{ isAllowed: boolean; refused: Problem | null }> {
-    const [row] = await db.query<{ [K in keyof Counted]: Counted[K] | null } & { isAllowed: boolean }>(
+    const [row] = await db.query<BothCounted>(
       RESERVE_BOTH,
       [ctx.now, ...parametersOf(network), ...parametersOf(attempt), !mayPass],
       'auth_attempt_reserve_both',
     );
-    const { isAllowed, ...counted } = row!;
-    const isCounted = counted.failures !== null;
+    const { accountSince, accountBlockedUntil, ...counted } = row!;
+    const isCounted = counted.since !== null;
     const state = isCounted ? (counted as Counted) : await look(db, network);
+    network.counted = isCounted ? state : null;
+    attempt.counted = accountSince === null ? null : { since: accountSince, blockedUntil: accountBlockedUntil };
     const seconds = showLimit(ctx, 'sign-in', network.limit, state, !isCounted);
-    return { isAllowed, refused: isCounted || mayPass ? null : tooManyAttempts(seconds) };
+    return { isAllowed: accountSince !== null, refused: isCounted || mayPass ? null : tooManyAttempts(seconds) };
   }
 
   /**
@@ -186,7 +203,7 @@ export class Attempts {
 
   /** The same for a network, whose count is nobody's secret: the answer says what is left of it. */
   async networkRefusal(ctx: Ctx, db: Queries, network: Attempt, policy: string): Promise<Problem | null> {
-    const [counted] = await db.query<Counted>(RESERVE, [ctx.now, ...parametersOf(network)], 'auth_attempt_reserve');
+    const counted = await this.count(db, network, ctx.now);
     const seconds = showLimit(ctx, policy, network.limit, counted ?? (await look(db, network)), !counted);
     return counted ? null : tooManyAttempts(seconds);
   }
@@ -207,16 +224,27 @@ export class Attempts {
   }
 
   /**
-   * Takes reservations back: one, because the secret could not be looked at after all; two, when it was right in a network
-   * that many share, so that there a failure and a success make nothing.
+   * Takes back what this try has counted and nothing else, as if it had not been: the secret could not be looked at after all,
+   * or was right in a network that many share. So nobody makes up for failures by an account of their own, and a wait ends early
+   * only where the tries that began it were none.
    */
-  async withdraw(db: Queries, { subject, limit }: Attempt, count = 1): Promise<void> {
+  async withdraw(db: Queries, attempt: Attempt): Promise<void> {
+    const { subject, limit, counted } = attempt;
+    if (!counted) return;
+    attempt.counted = null;
     await db.query(
-      `UPDATE auth.attempt SET failures = greatest(failures - $3, 0),
-              blocked_until = CASE WHEN failures - $3 < $2 THEN NULL ELSE blocked_until END
-        WHERE subject = $1 AND failures > 0`,
-      [subject, limit.free, count],
+      `UPDATE auth.attempt SET failures = failures - 1,
+              blocked_until = CASE WHEN failures - 1 < $4 OR blocked_until = $3 THEN NULL ELSE blocked_until END
+        WHERE subject = $1 AND since = $2 AND failures > 0`,
+      [subject, counted.since, counted.blockedUntil, limit.free],
     );
+  }
+
+  /** Null: not allowed. */
+  private async count(db: Queries, attempt: Attempt, now: Date): Promise<Counted | null> {
+    const [counted = null] = await db.query<Counted>(RESERVE, [now, ...parametersOf(attempt)], 'auth_attempt_reserve');
+    attempt.counted = counted;
+    return counted;
   }
 }
 

@@ -2,16 +2,13 @@ import { Injectable } from '@nestjs/common';
 import type { SignedIn } from '../../../platform/access/context.js';
 import type { Action, Role } from '../../../platform/access/vocabulary.js';
 import { accessible, Params } from '../../../platform/database/accessible.js';
+import { BY_DIRECTORY, REMOVED_BY_DIRECTORY } from '../account.rules.js';
 import { usernameKey } from '../username.js';
 import { filterToSql, type Columns } from './scim-filter.js';
 import type { ListQuery } from './scim-query.js';
 import type { Profile } from './scim-user.rules.js';
 import { invalidValue } from './scim.errors.js';
 import { USER } from './scim.schemas.js';
-
-/** Why an account is disabled when the directory has done it: then the directory may enable it again. */
-export const BY_DIRECTORY = 'Deactivated by the directory.';
-const REMOVED = 'Removed by the directory.';
 
 export type UserRow = Profile & {
   id: string;
@@ -161,7 +158,7 @@ export class ScimUserRepository {
       `UPDATE users.account SET username = NULL, username_key = NULL, status = 'disabled', disabled_reason = coalesce(disabled_reason, $3),
               access_version = access_version + 1, version = version + 1, updated_at = $4
         WHERE account_id = $1 AND version = $2 RETURNING 1`,
-      [before.id, before.version, REMOVED, ctx.now],
+      [before.id, before.version, REMOVED_BY_DIRECTORY, ctx.now],
     );
     if (rows.length === 0) return false;
     await ctx.db.query(
