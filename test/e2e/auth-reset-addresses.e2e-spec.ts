@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { itemsOf, said } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import { emailOf, Mailbox } from '../harness/mailbox.js';
-import { makeAdmin, makePatient, makeStaff, type Caller } from '../harness/people.js';
+import { makeAdmin, makePatient, type Caller } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 let portal: Portal;
@@ -14,7 +14,7 @@ beforeAll(async () => {
   portal = await startPortal();
   mailbox = new Mailbox(portal);
   admin = await makeAdmin(portal);
-  second = await makeStaff(portal, admin, 'admin');
+  second = await makeAdmin(portal);
 });
 afterAll(async () => {
   await checkLedger(portal);
