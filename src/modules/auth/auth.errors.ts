@@ -71,7 +71,11 @@ export const totpMissing = (): Problem =>
   new Problem(409, 'auth.totp-missing', 'There is no authenticator app to confirm or remove.');
 
 export const secondFactorMandatory = (): Problem =>
-  new Problem(403, 'auth.second-factor-mandatory', 'Your role needs it: set up another second factor before you remove this one.');
+  new Problem(
+    403,
+    'auth.second-factor-mandatory',
+    'Your role needs it: set up another second factor before you remove this one.',
+  );
 
 /** Of a method that the account does not hold, or that its rule does not take. */
 export const methodNotOffered = (): Problem =>
@@ -96,14 +100,17 @@ export const passkeyCopied = (): Problem =>
     'This passkey may have been copied and is not accepted. Use another factor, remove it, and set up a new one.',
   );
 
-export const passkeyExists = (): Problem =>
-  new Problem(409, 'auth.passkey-exists', 'This passkey is set up already.');
+export const passkeyExists = (): Problem => new Problem(409, 'auth.passkey-exists', 'This passkey is set up already.');
 
 export const tooManyPasskeys = (): Problem =>
   new Problem(409, 'auth.too-many-passkeys', 'There are ten passkeys already. Remove one before setting up another.');
 
 export const notMobile = (): Problem =>
-  new Problem(422, 'auth.number-not-mobile', 'Give the number of a mobile phone with its country code, such as +44 7700 900123.');
+  new Problem(
+    422,
+    'auth.number-not-mobile',
+    'Give the number of a mobile phone with its country code, such as +44 7700 900123.',
+  );
 
 export const numberInUse = (): Problem =>
   new Problem(409, 'auth.number-in-use', 'Another account uses this number. Use one that is only yours.');
@@ -117,9 +124,14 @@ export const tooManyMessages = (retryAfterSeconds: number): Problem =>
   });
 
 export const tooManyChallenges = (retryAfterSeconds: number): Problem =>
-  new Problem(429, 'auth.too-many-challenges', 'Too many sign-ins were begun from this network. Wait, then try again.', {
-    retryAfterSeconds,
-  });
+  new Problem(
+    429,
+    'auth.too-many-challenges',
+    'Too many sign-ins were begun from this network. Wait, then try again.',
+    {
+      retryAfterSeconds,
+    },
+  );
 
 export const noFactor = (): Problem =>
   new Problem(409, 'auth.no-second-factor', 'Recovery codes stand in for a second factor: set one up first.');
@@ -207,8 +219,7 @@ export const unsupportedGrantType = (): Problem =>
 export const invalidScope = (): Problem =>
   new Problem(400, 'auth.invalid-scope', 'Leave scope out, or ask for no more than the account may do.');
 
-export const keyNeeded = (): Problem =>
-  new Problem(422, 'auth.key-needed', 'Send a public key: either jwk or pem.');
+export const keyNeeded = (): Problem => new Problem(422, 'auth.key-needed', 'Send a public key: either jwk or pem.');
 
 export const unusableKey = (): Problem =>
   new Problem(
@@ -218,7 +229,11 @@ export const unusableKey = (): Problem =>
   );
 
 export const unusableCertificate = (): Problem =>
-  new Problem(422, 'auth.certificate-unusable', 'Send one PEM certificate with a key as strong as registered keys are.');
+  new Problem(
+    422,
+    'auth.certificate-unusable',
+    'Send one PEM certificate with a key as strong as registered keys are.',
+  );
 
 export const privateKeyShown = (): Problem =>
   new Problem(
