@@ -47,7 +47,7 @@ export function appDataSource(database: Config['database']): DataSource {
     extra: {
       max: database.poolSize,
       pipeline: true,
-      connectionTimeoutMillis: 2_000,
+      connectionTimeoutMillis: 1_500,
       statement_timeout: 5_000,
       // A server that hangs, or a network that swallows packets, ends no statement by itself.
       query_timeout: 6_000,

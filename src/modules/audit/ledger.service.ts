@@ -17,14 +17,17 @@ interface Submission {
 
 /** Within this time a caller learns that nothing can be answered, where it is the audit trail that cannot be written. */
 const ANSWER_BY_MS = 2_400;
+/** From then on it was work that took the time, and no waiting. */
+const SLOW_MS = 8_000;
 
 /** How long an event may take, in milliseconds: the less, the longer its request has waited for other things already. */
 const WAIT_MS = { within: { least: 500, most: 1_500 }, alone: { least: 600, most: 2_000 } };
 
 function waitOf(trail: Trail, { least, most }: { least: number; most: number }): number {
-  const left = Math.round(ANSWER_BY_MS - (performance.now() - trail.startedMs));
+  const elapsed = performance.now() - trail.startedMs;
   // Slow work (an import) is not hurried: whoever waits for it waits anyway.
-  return left > 0 ? Math.min(most, Math.max(least, left)) : most;
+  if (elapsed > SLOW_MS) return most;
+  return Math.min(most, Math.max(least, Math.round(ANSWER_BY_MS - elapsed)));
 }
 
 const HURRY = "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true)";

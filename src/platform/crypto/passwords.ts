@@ -43,6 +43,13 @@ export interface PasswordCheck {
 
 const MAX_DEFAULT_THREADS = 8;
 
+/**
+ * Costs of the hashes that are missing from one cost to a higher one, so that an account that nobody signed in to since it was
+ * raised answers in no shorter time: work doubles with each step, and 2^c + (2^c + 2^(c+1) + … + 2^(C-1)) = 2^C.
+ */
+export const missingCosts = (from: number, to: number): number[] =>
+  Array.from({ length: Math.max(0, to - from) }, (_, step) => from + step);
+
 const queueOf = (cost: number): number => Math.max(2, 16 * 2 ** (12 - cost));
 
 /**
@@ -93,7 +100,12 @@ export class PasswordHasher {
     const pepper = this.#peppers.pepper(pepperId);
     if (!pepper) throw new StoredPasswordError('unknown-pepper');
     const input = prehash(password, pepper.key);
-    const matches = await this.run({ kind: 'verify', input, hash: bcrypt, more: this.upToCost(cost) });
+    const matches = await this.run({
+      kind: 'verify',
+      input,
+      hash: bcrypt,
+      more: missingCosts(cost, this.#cost).map(decoyBcrypt),
+    });
     const ok = matches === true && password.isWellFormed();
     return { ok, needsRehash: ok && (cost !== this.#cost || pepperId !== this.#peppers.pepper().id) };
   }
@@ -111,14 +123,6 @@ export class PasswordHasher {
     const pool = this.#pool;
     this.#pool = null;
     await pool?.close();
-  }
-
-  /**
-   * What is missing to the current cost, so that an account that nobody signed in to since it was raised answers in no shorter
-   * time: work doubles with each step, and 2^c + (2^c + 2^(c+1) + … + 2^(C-1)) = 2^C.
-   */
-  private upToCost(cost: number): string[] {
-    return Array.from({ length: Math.max(0, this.#cost - cost) }, (_, step) => decoyBcrypt(cost + step));
   }
 
   private async run(task: PasswordTask): Promise<string | boolean> {
