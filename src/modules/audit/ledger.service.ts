@@ -20,14 +20,20 @@ const ANSWER_BY_MS = 2_400;
 /** From then on it was work that took the time, and no waiting. */
 const SLOW_MS = 8_000;
 
-/** How long an event may take, in milliseconds: the less, the longer its request has waited for other things already. */
-const WAIT_MS = { within: { least: 500, most: 1_500 }, alone: { least: 600, most: 2_000 } };
+/**
+ * How long an event may take, in milliseconds: the less, the longer its request has waited for other things already. A write
+ * that is overdue gets the least. An event alone gets the most: it was the client who was slow to send, or long work (an
+ * import), and whoever waits for that waits anyway.
+ */
+const WAIT_MS = {
+  within: { least: 500, most: 1_500, overdue: 500 },
+  alone: { least: 600, most: 2_000, overdue: 2_000 },
+};
 
-function waitOf(trail: Trail, { least, most }: { least: number; most: number }): number {
+function waitOf(trail: Trail, { least, most, overdue }: (typeof WAIT_MS)['within']): number {
   const elapsed = performance.now() - trail.startedMs;
-  // Slow work (an import) is not hurried: whoever waits for it waits anyway.
   if (elapsed > SLOW_MS) return most;
-  return Math.min(most, Math.max(least, Math.round(ANSWER_BY_MS - elapsed)));
+  return elapsed > ANSWER_BY_MS ? overdue : Math.min(most, Math.max(least, Math.round(ANSWER_BY_MS - elapsed)));
 }
 
 const HURRY = "SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true)";
