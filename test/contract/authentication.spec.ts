@@ -4,7 +4,7 @@ import { MAX_SERVICE_SESSIONS } from '../../src/modules/auth/sessions/session.se
 import { CONTEXT_WORDS } from '../../src/modules/auth/passwords/password-rules.service.js';
 import { HOUR, LIMITS } from '../../src/modules/auth/throttling/attempts.js';
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
-import { settings } from '../../src/platform/config/config.js';
+import { settings } from '../../src/platform/config/settings.js';
 import { checkLedger } from '../harness/ledger.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 

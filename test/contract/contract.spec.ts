@@ -4,7 +4,7 @@ import { AbilityFactory, type Person } from '../../src/platform/access/ability-f
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { eventCode } from '../../src/platform/access/endpoint.js';
 import { ROLES, type Role } from '../../src/platform/access/vocabulary.js';
-import { settings } from '../../src/platform/config/config.js';
+import { settings } from '../../src/platform/config/settings.js';
 import { OpenApi } from '../../src/platform/docs/openapi.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 

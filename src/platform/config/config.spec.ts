@@ -30,6 +30,11 @@ describe('loadConfig', () => {
 
   it.each([
     ['a placeholder password', { DATABASE_URL: 'postgres://app:changeme@db/portico' }, 'placeholder'],
+    [
+      'a placeholder secret of the SMS gateway',
+      { SMS_WEBHOOK_URL: 'https://sms.example/send', SMS_WEBHOOK_SECRET: 'changeme-changeme-changeme-changeme' },
+      'SMS_WEBHOOK_SECRET is a placeholder',
+    ],
     ['plain HTTP on a public interface', { HOST: '0.0.0.0' }, 'HTTPS is off'],
     ['plain HTTP on a public IPv6 interface', { HOST: '::' }, 'HTTPS is off'],
     ['a public address without https', { PUBLIC_URL: 'http://portal.hospital.test' }, 'PUBLIC_URL'],

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Role } from '../../../platform/access/vocabulary.js';
-import { CONFIG, type Config, type FactorRule } from '../../../platform/config/config.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
+import type { FactorRule } from '../../../platform/config/validators.js';
 import { LEAST_ALONE, LEAST_WITH_SECOND_FACTOR } from '../passwords/password.rules.js';
 import { isStaff } from '../sessions/session.rules.js';
 import { isMultiFactor, MFA_METHODS, type MfaMethod, type Proof } from './factor.js';

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import type { Settings } from './settings.js';
+import { isLoopback } from './validators.js';
+
+const PLACEHOLDER = /change-?me|placeholder|example-secret|your-|<.*>|^(postgres|password|secret)$/i;
+
+function passwordsOf(env: Settings): [string, string][] {
+  const urls = ['DATABASE_URL', 'DATABASE_SEQUENCER_URL', 'DATABASE_AUDITOR_URL', 'SMTP_URL'] as const;
+  return urls.filter((name) => env[name] !== '').map((name) => [name, decodeURIComponent(new URL(env[name]).password)]);
+}
+
+function isPageOf(address: string, isProduction: boolean): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, search, hash } = new URL(address);
+  return (protocol === 'https:' || (protocol === 'http:' && !isProduction)) && search === '' && hash === '';
+}
+
+function productionProblems(env: Settings): string[] {
+  const problems: string[] = [];
+  for (const [name, password] of passwordsOf(env)) {
+    if (PLACEHOLDER.test(password)) problems.push(`${name} has a placeholder password: set a random one`);
+  }
+  if (PLACEHOLDER.test(env.SMS_WEBHOOK_SECRET)) problems.push('SMS_WEBHOOK_SECRET is a placeholder: set a random one');
+  const plain = env.TLS_CERT_FILE === '';
+  if (plain && !env.TLS_TERMINATED_BY_PROXY && !isLoopback(env.HOST)) {
+    problems.push(
+      'HOST is public and HTTPS is off: set TLS_CERT_FILE and TLS_KEY_FILE, or TLS_TERMINATED_BY_PROXY=true behind a proxy',
+    );
+  }
+  if (!env.PUBLIC_URL.startsWith('https://'))
+    problems.push('PUBLIC_URL must be the https:// address that browsers use');
+  if (env.BCRYPT_COST < 12) problems.push('BCRYPT_COST must be at least 12');
+  if (env.SMTP_URL === '') problems.push('SMTP_URL is missing: notices and activation codes have to reach people');
+  for (const name of ['DATABASE_URL', 'DATABASE_SEQUENCER_URL', 'DATABASE_AUDITOR_URL'] as const) {
+    if (env[name] === '') problems.push(`${name} is missing`);
+  }
+  return problems;
+}
+
+/** What is wrong with settings that are each well-formed: what is missing beside another, out of bounds, or not for production. */
+export function problemsOf(env: Settings, isDemo: boolean): string[] {
+  const problems: string[] = [];
+  if (env.NODE_ENV === 'production') {
+    if (isDemo)
+      problems.push('demo makes up people and prints their secrets: it does not run with NODE_ENV=production');
+    problems.push(...productionProblems(env));
+  }
+  if ((env.TLS_CERT_FILE === '') !== (env.TLS_KEY_FILE === ''))
+    problems.push('TLS_CERT_FILE and TLS_KEY_FILE go together');
+  if (env.TLS_CLIENT_CA_FILE !== '' && env.TLS_CERT_FILE === '')
+    problems.push('TLS_CLIENT_CA_FILE needs TLS_CERT_FILE: behind a proxy, the proxy checks certificates');
+  if (env.TLS_CLIENT_CERT_HEADER !== '' && env.TRUSTED_PROXIES.length === 0)
+    problems.push('TLS_CLIENT_CERT_HEADER needs TRUSTED_PROXIES: from anybody else it would be a forgery');
+  if (env.SMS_WEBHOOK_URL !== '' && env.SMS_WEBHOOK_SECRET.length < 32)
+    problems.push('SMS_WEBHOOK_SECRET must have at least 32 characters where SMS_WEBHOOK_URL is set');
+  if (env.SSO_RETURN_URL !== '' && !isPageOf(env.SSO_RETURN_URL, env.NODE_ENV === 'production'))
+    problems.push('SSO_RETURN_URL must be an https:// address without query and fragment');
+  if (!(Number.isInteger(env.DEVICE_REMEMBER_DAYS) && env.DEVICE_REMEMBER_DAYS >= 0 && env.DEVICE_REMEMBER_DAYS <= 30))
+    problems.push('DEVICE_REMEMBER_DAYS must be a whole number from 0 to 30');
+  if (!(Number.isInteger(env.SIGN_IN_FAILURES) && env.SIGN_IN_FAILURES >= 5))
+    problems.push('SIGN_IN_FAILURES must be a whole number of 5 or more');
+  if (env.BREACH_CHECK !== 'off' && !env.BREACH_CHECK_URL.endsWith('/'))
+    problems.push('BREACH_CHECK_URL must end in /, behind which the digits are put');
+  if (!(env.MAX_SESSIONS >= 1)) problems.push('MAX_SESSIONS must be at least 1');
+  // Node takes 0 for no limit at all.
+  if (!(env.HEADERS_TIMEOUT_SECONDS > 0 && env.HEADERS_TIMEOUT_SECONDS <= env.REQUEST_TIMEOUT_SECONDS))
+    problems.push('HEADERS_TIMEOUT_SECONDS must be above 0 and at most REQUEST_TIMEOUT_SECONDS');
+  for (const file of [
+    env.TLS_CERT_FILE,
+    env.TLS_KEY_FILE,
+    env.TLS_CLIENT_CA_FILE,
+    env.LETTER_FONT_FILE,
+    env.PLACES_FILE,
+  ].filter(Boolean)) {
+    try {
+      readFileSync(file);
+    } catch {
+      problems.push(`${file} cannot be read`);
+    }
+  }
+  return problems;
+}

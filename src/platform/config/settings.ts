@@ -1,0 +1,191 @@
+import { bool, num, str, type CleanedEnv } from 'envalid';
+import {
+  appOrigins,
+  cidrs,
+  FACTOR_RULES,
+  factorRules,
+  groupRoles,
+  httpsUrl,
+  namedNetworks,
+  origins,
+  postgresUrl,
+  returnPaths,
+} from './validators.js';
+
+const minutes = (value: number, desc: string) => num({ default: value, desc: `${desc} (minutes)` });
+
+/** Every setting: its name, default and meaning. `.env.example` is made from this table. */
+export const settings = {
+  NODE_ENV: str({
+    choices: ['development', 'test', 'production'],
+    default: 'development',
+    desc: 'production refuses placeholder secrets and plain HTTP on a public interface',
+  }),
+  HOST: str({ default: '127.0.0.1', desc: 'address to listen on' }),
+  PORT: num({ default: 3000, desc: 'port to listen on; 0 takes a free one' }),
+  PUBLIC_URL: str({
+    default: '',
+    desc: 'address that browsers use, such as https://portal.hospital.example; issuer of the tokens. Default: what HOST and PORT say',
+  }),
+  TLS_CERT_FILE: str({ default: '', desc: 'PEM certificate chain; read again on SIGHUP' }),
+  TLS_KEY_FILE: str({ default: '', desc: 'PEM private key of the certificate' }),
+  TLS_CLIENT_CA_FILE: str({
+    default: '',
+    desc: "PEM certificates of the authorities whose clients' certificates count (mutual TLS of service accounts); read again on SIGHUP",
+  }),
+  TLS_CLIENT_CERT_HEADER: str({
+    default: '',
+    desc: 'header in which a trusted proxy hands over a certificate that it has checked: RFC 9440 (Client-Cert), or percent-encoded PEM as of nginx. The proxy must take it away from what clients send',
+  }),
+  TLS_TERMINATED_BY_PROXY: bool({
+    default: false,
+    desc: 'true: a proxy in front speaks HTTPS, so that plain HTTP is served on purpose',
+  }),
+  TRUSTED_PROXIES: cidrs({
+    default: [],
+    desc: 'comma-separated CIDRs of the proxies whose X-Forwarded-For is believed; nobody by default',
+  }),
+  DATABASE_URL: postgresUrl({
+    default: '',
+    desc: 'PostgreSQL 15 or later, as the role of the server. `demo` without it runs an embedded server; with it, it must be a role that may create roles and schemas',
+  }),
+  DATABASE_SEQUENCER_URL: postgresUrl({
+    default: '',
+    desc: 'the same database, as the role that puts audit events in order',
+  }),
+  DATABASE_AUDITOR_URL: postgresUrl({
+    default: '',
+    desc: 'the same database, as the role that reads the audit trail for the compliance officer',
+  }),
+  DATABASE_OWNER_URL: postgresUrl({
+    default: '',
+    desc: 'the same database, as the owner: only for `migrate`, never for the server',
+  }),
+  DATABASE_POOL_SIZE: num({ default: 10, desc: 'connections for requests, per process' }),
+  KEY_FILE: str({
+    default: '.portico/keys.json',
+    desc: 'file of the keys (mode 0600), made by `npm run cli -- keys:create`; back it up apart from the database',
+  }),
+  DATA_DIR: str({ default: '.portico', desc: 'where demo keeps its database, keys and mailbox' }),
+  HOSPITAL_NAME: str({ default: 'Portico Hospital', desc: 'name in notices and authenticator apps' }),
+  MRN_SYSTEM: str({
+    default: 'https://hospital.example.org/mrn',
+    desc: "identifier system (URI) of the hospital's own medical record numbers",
+  }),
+  LETTER_PAPER: str({ choices: ['A4', 'LETTER'], default: 'A4', desc: 'paper of activation letters' }),
+  LETTER_FONT_FILE: str({
+    default: '',
+    desc: "TrueType or OpenType font that is embedded in letters; needed where the hospital's name has letters beyond Latin-1",
+  }),
+  SMTP_URL: str({
+    default: '',
+    desc: 'smtps://user:password@host; empty: notices go to the mailbox folder (not in production)',
+  }),
+  MAIL_FROM: str({ default: 'portal@hospital.example.org', desc: 'sender of notices' }),
+  MFA_PATIENT: str({
+    choices: FACTOR_RULES,
+    default: 'optional',
+    desc: `second factor of patients and their proxies: ${FACTOR_RULES.join(', ')}`,
+  }),
+  MFA_STAFF: str({
+    choices: FACTOR_RULES.slice(1),
+    default: 'required',
+    desc: `second factor of staff: ${FACTOR_RULES.slice(1).join(' or ')}`,
+  }),
+  MFA_POLICY: factorRules({
+    default: [],
+    desc: 'the same for single roles, such as clinician:required,admin:required_phishing_resistant; the strictest of the roles of a person counts',
+  }),
+  WEBAUTHN_ORIGINS: appOrigins({
+    default: [],
+    desc: 'comma-separated origins, beside that of PUBLIC_URL, whose passkeys are taken: https://app.hospital.example, android:apk-key-hash:…',
+  }),
+  SMS_FACTOR: str({
+    choices: ['off', 'patients', 'everybody'],
+    default: 'patients',
+    desc: 'who may receive sign-in codes by text message, a restricted factor; in production nobody unless SMS_WEBHOOK_URL is set',
+  }),
+  SMS_WEBHOOK_URL: httpsUrl({
+    default: '',
+    desc: 'https:// address of the gateway that sends text messages; gets POST {to, text}. Empty: they go to the mailbox folder (not in production)',
+  }),
+  SMS_WEBHOOK_SECRET: str({
+    default: '',
+    desc: 'secret (32 characters or more) of the HMAC-SHA-256 in X-Portico-Signature by which the gateway knows us',
+  }),
+  SSO_PROVIDERS_FILE: str({
+    default: '',
+    desc: 'JSON list of identity providers for single sign-on (OpenID Connect); empty: none. See src/modules/auth/README.md',
+  }),
+  SSO_RETURN_URL: str({
+    default: '',
+    desc: 'page of the front end that people come back to after single sign-on. Default: PUBLIC_URL/sign-in',
+  }),
+  SSO_RETURN_PATHS: returnPaths({
+    default: ['/'],
+    desc: 'comma-separated paths of the front end that a sign-in may lead on to; /charts/* means all below /charts',
+  }),
+  SCIM_GROUP_ROLES: groupRoles({
+    default: [],
+    desc: "roles that groups of the hospital's directory give to their members (SCIM): Portal Clinicians=clinician,Portal Desk=staff",
+  }),
+  SCIM_INVITATIONS: bool({
+    default: true,
+    desc: 'whom the directory brings in gets an activation code by mail; false: administrators hand out the codes',
+  }),
+  PATIENT_IDLE_MINUTES: minutes(15, 'automatic logout of patients after inactivity'),
+  PATIENT_SESSION_MINUTES: minutes(12 * 60, 'longest session of patients'),
+  STAFF_IDLE_MINUTES: minutes(15, 'automatic logout of staff after inactivity'),
+  STAFF_SESSION_MINUTES: minutes(8 * 60, 'longest session of staff'),
+  ACCESS_TOKEN_MINUTES: minutes(5, 'life of an access token'),
+  MAX_SESSIONS: num({
+    default: 10,
+    desc: 'most sessions of one account at a time; a sign-in beyond it ends the one that was idle longest',
+  }),
+  KNOWN_NETWORKS: namedNetworks({
+    default: [],
+    desc: "names that people see in place of a country for the hospital's own networks: Main campus=10.0.0.0/8,Ward 7=192.0.2.0/24",
+  }),
+  PLACES_FILE: str({
+    default: '',
+    desc: 'MMDB file of the countries of network addresses, such as a newer one than the one that comes along; words in the list of sessions come from it',
+  }),
+  CORS_ORIGINS: origins({
+    default: [],
+    desc: 'comma-separated origins of front ends that are served elsewhere and use bearer tokens; none by default',
+  }),
+  DEVICE_REMEMBER_DAYS: num({
+    default: 30,
+    desc: 'days that a patient may have a device remembered, so that it is not asked for the second factor: 0 (never) to 30',
+  }),
+  SIGN_IN_FAILURES: num({
+    default: 100,
+    desc: 'failed sign-ins in 15 minutes that one network address (IPv6: one /64) has free, a hundred times as many in KNOWN_NETWORKS and on this machine; from then on its tries wait',
+  }),
+  BREACH_CHECK: str({
+    choices: ['off', 'open', 'closed'],
+    default: 'off',
+    desc: 'are new passwords looked up among leaked ones? Five hexadecimal digits of their SHA-1 leave the hospital. When nobody answers: open takes the password, closed refuses it for now',
+  }),
+  BREACH_CHECK_URL: httpsUrl({
+    default: 'https://api.pwnedpasswords.com/range/',
+    desc: 'whom BREACH_CHECK asks; the digits are put behind it',
+  }),
+  LOST_FACTOR_WAIT_HOURS: num({
+    default: 24,
+    desc: 'how long (hours) a patient who lost the second factor, and has no recovery code, waits for the mailed code; the holder can stop it meanwhile. 0: no wait',
+  }),
+  BCRYPT_COST: num({ default: 12, desc: 'cost of password hashes, 12 or more in production' }),
+  HEADERS_TIMEOUT_SECONDS: num({ default: 10, desc: 'longest time that the headers of a request may take to arrive' }),
+  REQUEST_TIMEOUT_SECONDS: num({ default: 30, desc: 'the same for a whole request, body included' }),
+  BODY_LIMIT_KB: num({ default: 256, desc: 'largest JSON body (kB)' }),
+  IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest import (MB)' }),
+  IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
+  LOG_LEVEL: str({
+    choices: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],
+    default: 'info',
+    desc: 'least level that is logged',
+  }),
+};
+
+export type Settings = CleanedEnv<typeof settings>;
