@@ -35,6 +35,10 @@ class WatchedMailbox extends Delivery {
   sms(sms: Sms): Promise<void> {
     return this.inner.sms(sms);
   }
+
+  decoy(mail: Mail): Promise<void> {
+    return this.inner.decoy(mail);
+  }
 }
 
 function withUser(ownerUrl: string, user: string): string {

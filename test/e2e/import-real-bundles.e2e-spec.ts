@@ -149,11 +149,11 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
       for (const file of filesOf(folder))
         for (const { type, id, text } of await resourcesOf(join(DATA, folder, file))) last.set(`${type}/${id}`, text);
       let numbers = 0;
-      for (const { id, type, source_id, version, resource } of rows) {
-        const { resourceText } = unpackRecord(
-          await vault.open({ db }, placeOf(id, version), Buffer.from(resource, 'base64')),
+      for (const { id, type, source_id, version, resource: sealed } of rows) {
+        const { resource } = unpackRecord(
+          await vault.open({ db }, placeOf(id, version), Buffer.from(sealed, 'base64')),
         );
-        const [sent, stored] = [last.get(`${type}/${source_id}`)!, resourceText].map((text) => flat(parse(text)));
+        const [sent, stored] = [last.get(`${type}/${source_id}`)!, resource.toString()].map((text) => flat(parse(text)));
         expect(stored).toEqual(sent);
         numbers += stored!.filter((line) => /=-?\d/.test(line)).length;
       }

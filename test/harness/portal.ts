@@ -37,6 +37,10 @@ class CapturedDelivery extends Delivery {
     this.texts.push(sms);
     return Promise.resolve();
   }
+
+  decoy(): Promise<void> {
+    return Promise.resolve();
+  }
 }
 
 export type LogLine = Record<string, unknown> & { msg: string };

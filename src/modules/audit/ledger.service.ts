@@ -77,7 +77,7 @@ export class Ledger extends AuditSink {
     private readonly logger: Logger,
   ) {
     super();
-    // Two in flight keep the database busy while the next batch collects; 4,096 waiting is the pushback of comparable logs.
+    // One in flight: what comes meanwhile is the next batch, and the larger it is the fewer commits; 4,096 waiting is the pushback of comparable logs.
     this.batcher = new Batcher((batch) => this.flush(batch), {
       maxBatch: 512,
       maxInFlight: 1,

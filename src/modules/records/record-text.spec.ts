@@ -6,7 +6,7 @@ it('packs and unpacks without touching a byte of the resource, line breaks in it
   const facts = { type: 'Basic', category: [], display: 'two\nlines “é”', effectiveText: '2021-05' };
   expect(unpackRecord(packRecord(facts, resource))).toEqual({
     head: { display: 'two\nlines “é”', effectiveText: '2021-05' },
-    resourceText: resource,
+    resource: Buffer.from(resource),
   });
 });
 

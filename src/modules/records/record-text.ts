@@ -10,8 +10,8 @@ export interface RecordHead {
 
 export interface OpenedRecord {
   head: RecordHead;
-  /** The FHIR resource as sent but for its resolved references. */
-  resourceText: string;
+  /** The FHIR resource as sent but for its resolved references, as UTF-8. */
+  resource: Buffer;
 }
 
 const NEWLINE = 0x0a;
@@ -26,7 +26,7 @@ export function unpackRecord(plaintext: Buffer): OpenedRecord {
   const end = plaintext.indexOf(NEWLINE);
   return {
     head: JSON.parse(plaintext.toString('utf8', 0, end)) as RecordHead,
-    resourceText: plaintext.toString('utf8', end + 1),
+    resource: plaintext.subarray(end + 1),
   };
 }
 

@@ -10,8 +10,10 @@ export interface RecordRow {
   code_system: string;
   code: string;
   status: string;
-  effective_at: Date | null;
-  sort_at: Date;
+  /** In UTC, as PostgreSQL writes it: making Dates of it with pg is what a page would wait for. */
+  effective_at: string | null;
+  /** As PostgreSQL writes and reads it. */
+  sort_at: string;
   version: number;
   source: string;
   /** Base64 of the sealed bytes. */
@@ -26,7 +28,7 @@ export interface RecordFilter {
   from?: string;
   before?: string;
   oldestFirst: boolean;
-  /** `sort_at` (ISO) and id of the last row of the page before. */
+  /** `sort_at` and id of the last row of the page before. */
   after: readonly [string, string] | null;
   limit: number;
 }
@@ -36,8 +38,7 @@ interface Statement {
   values: unknown[];
 }
 
-const COLUMNS =
-  'r.record_id, r.patient_id, r.type, r.category, r.code_system, r.code, r.status, r.effective_at, r.sort_at, r.version, r.source, r.resource';
+const COLUMNS = `r.record_id, r.patient_id, r.type, r.category, r.code_system, r.code, r.status, (r.effective_at AT TIME ZONE 'UTC')::text AS effective_at, r.sort_at::text, r.version, r.source, r.resource`;
 
 /** `access` is the condition of the first wall; who leaves it out meets the second, row-level security. */
 export function listStatement(patientId: string, filter: RecordFilter, params: Params, access: string): Statement {

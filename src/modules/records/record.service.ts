@@ -40,7 +40,7 @@ export class RecordService {
       list,
       query,
       rows,
-      (row) => [row.sort_at.toISOString(), row.record_id],
+      (row) => [row.sort_at, row.record_id],
       (row) => row,
     );
     // An empty answer tells something of this patient as well.
@@ -66,7 +66,7 @@ export class RecordService {
 
   private view(ctx: SignedIn, row: RecordRow, plaintext: Buffer): RecordView {
     const { record_id: id, patient_id: patientId, type, category, version } = row;
-    const { head, resourceText } = unpackRecord(plaintext);
+    const { head, resource } = unpackRecord(plaintext);
     ctx.touch({ patientId, type, id, category: auditCategory(category), version });
     return {
       id,
@@ -75,15 +75,18 @@ export class RecordService {
       category,
       code: codeToken(row.code_system, row.code),
       display: head.display,
-      effectiveAt: row.effective_at?.toISOString() ?? null,
+      effectiveAt: row.effective_at === null ? null : isoOf(row.effective_at),
       effectiveText: head.effectiveText ?? null,
       status: row.status === '' ? null : row.status,
       version,
       source: row.source,
-      resource: new RawJson(resourceText),
+      resource: new RawJson(resource),
     };
   }
 }
+
+/** ISO 8601 of PostgreSQL's `YYYY-MM-DD hh:mm:ss[.f]` in UTC. Not of the text as it is: JavaScript takes its year 0001 for 2001. */
+const isoOf = (text: string): string => new Date(`${text.replace(' ', 'T')}Z`).toISOString();
 
 /** `code`, or `system|code`. */
 function codeOf(token: string): { system?: string; code: string } {

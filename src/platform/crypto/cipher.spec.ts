@@ -95,7 +95,6 @@ describe('cipher', () => {
     expect(() => seal(key, { ...place, row: undefined as unknown as string }, 'x')).toThrow(TypeError);
     expect(() => dataKey('not-a-uuid', randomBytes(32))).toThrow(RangeError);
     expect(() => dataKey(randomUUID(), randomBytes(16))).toThrow(RangeError);
-    expect(() => seal({ ...key, id: 'zz' }, place, 'x')).toThrow(RangeError);
   });
 
   it('prints neither key nor data', () => {

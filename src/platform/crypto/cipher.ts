@@ -5,6 +5,8 @@ import { IV_BYTES, writeIv } from './iv.js';
 /** A key of 256 bit for AES-GCM with its id (UUID, lower case); a KeyObject, because it never prints and is 2.5 times faster than raw bytes. */
 export interface DataKey {
   readonly id: string;
+  /** The id as it stands in what is sealed. */
+  readonly idBytes: Buffer;
   readonly key: KeyObject;
 }
 
@@ -44,7 +46,8 @@ export function dataKey(id: string, bytes: Buffer): DataKey {
   const lower = id.toLowerCase();
   if (!UUID.test(lower)) throw new RangeError('a data key needs a UUID');
   if (bytes.length !== DATA_KEY_BYTES) throw new RangeError(`a data key has ${DATA_KEY_BYTES} bytes`);
-  return Object.freeze({ id: lower, key: createSecretKey(bytes) });
+  const idBytes = Buffer.from(lower.replaceAll('-', ''), 'hex');
+  return Object.freeze({ id: lower, idBytes, key: createSecretKey(bytes) });
 }
 
 /**
@@ -54,7 +57,7 @@ export function dataKey(id: string, bytes: Buffer): DataKey {
 export function seal(key: DataKey, place: Place, plaintext: Buffer | string): Buffer {
   const plain = typeof plaintext === 'string' ? Buffer.from(plaintext, 'utf8') : plaintext;
   const out = Buffer.allocUnsafe(OVERHEAD + plain.length);
-  writeHeader(out, key.id);
+  writeHeader(out, key.idBytes);
   const cipher = createCipheriv(ALGORITHM, key.key, out.subarray(IV_AT, BODY_AT), OPTIONS);
   cipher.setAAD(associatedData(out, place));
   cipher.update(plain).copy(out, BODY_AT);
@@ -65,7 +68,8 @@ export function seal(key: DataKey, place: Place, plaintext: Buffer | string): Bu
 
 /** Opens what `seal` made for the same key and place; throws CipherError on anything else, and never returns unauthenticated bytes. */
 export function open(key: DataKey, place: Place, sealed: Buffer): Buffer {
-  if (keyIdOf(sealed) !== key.id) throw new CipherError('wrong-key');
+  checkForm(sealed);
+  if (!isUnder(key, sealed)) throw new CipherError('wrong-key');
   const tagAt = sealed.length - TAG_BYTES;
   const decipher = createDecipheriv(ALGORITHM, key.key, sealed.subarray(IV_AT, BODY_AT), OPTIONS);
   decipher.setAAD(associatedData(sealed, place));
@@ -81,16 +85,24 @@ export function open(key: DataKey, place: Place, sealed: Buffer): Buffer {
 
 /** The id of the data key that a sealed value names (not yet authenticated); throws CipherError 'truncated' or 'unknown-format'. */
 export function keyIdOf(sealed: Buffer): string {
-  if (sealed.length > 0 && sealed[0] !== FORMAT) throw new CipherError('unknown-format');
-  if (sealed.length < OVERHEAD) throw new CipherError('truncated');
+  checkForm(sealed);
   const hex = sealed.toString('hex', ID_AT, IV_AT);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-function writeHeader(out: Buffer, keyId: string): void {
+/** Does a sealed value name this key? Cheaper than {@link keyIdOf} where many values lie under one key. */
+export function isUnder(key: DataKey, sealed: Buffer): boolean {
+  return sealed.length >= IV_AT && key.idBytes.compare(sealed, ID_AT, IV_AT) === 0;
+}
+
+function checkForm(sealed: Buffer): void {
+  if (sealed.length > 0 && sealed[0] !== FORMAT) throw new CipherError('unknown-format');
+  if (sealed.length < OVERHEAD) throw new CipherError('truncated');
+}
+
+function writeHeader(out: Buffer, keyId: Buffer): void {
   out[0] = FORMAT;
-  // write() stops silently at the first character that is not hexadecimal, and would leave old memory behind it
-  if (out.write(keyId.replaceAll('-', ''), ID_AT, 16, 'hex') !== 16) throw new RangeError('a data key needs a UUID');
+  keyId.copy(out, ID_AT);
   writeIv(out, IV_AT);
 }
 

@@ -1,4 +1,4 @@
-export { keyIdOf, open, seal, type DataKey, type Place } from './cipher.js';
+export { isUnder, keyIdOf, open, seal, type DataKey, type Place } from './cipher.js';
 export { normaliseCode, randomCode, randomDigits } from './codes.js';
 export { DataKeys, type DataKeyStore, type StoredKey } from './data-keys.js';
 export { FileKeyManagement } from './file-key-management.js';

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseKeyFile } from './key-file-format.js';
 import {
@@ -34,10 +34,11 @@ export async function readKeyFile(path: string, options: KeyFileOptions = {}): P
 }
 
 /**
- * Writes a fresh key file with one key of each purpose, mode 0600; rejects with KeyFileError 'exists' instead of overwriting.
+ * Writes a fresh key file with one key of each purpose, mode 0600, in a folder that it makes where there is none; rejects with KeyFileError 'exists' instead of overwriting.
  * A crash half-way leaves a file that `readKeyFile` refuses as malformed; nothing can have been encrypted under it.
  */
 export async function createKeyFile(path: string, now = new Date()): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const handle = await openExclusive(path, `${path} exists already and is not overwritten`, 'exists');
   await writeAndSync(handle, newKeyFile(now));
   await syncDirectory(path);

@@ -1,5 +1,6 @@
 import {
   DataKeys,
+  isUnder,
   keyIdOf,
   open,
   seal,
@@ -81,14 +82,13 @@ export class Vault {
     return open(await this.keys.forReading(work.db, keyIdOf(sealed)), place, sealed);
   }
 
-  /** As {@link open}, for many values at once: each key is fetched once. */
+  /** As {@link open}, for many values at once, in their order. */
   async openAll(work: Pick<Work, 'db'>, values: readonly { place: Place; sealed: Buffer }[]): Promise<Buffer[]> {
-    const keys = new Map<string, DataKey>();
     const opened: Buffer[] = [];
+    let key: DataKey | null = null;
     for (const { place, sealed } of values) {
-      const id = keyIdOf(sealed);
-      let key = keys.get(id);
-      if (!key) keys.set(id, (key = await this.keys.forReading(work.db, id)));
+      // Those of one chart lie under one key.
+      if (!key || !isUnder(key, sealed)) key = await this.keys.forReading(work.db, keyIdOf(sealed));
       opened.push(open(key, place, sealed));
     }
     return opened;

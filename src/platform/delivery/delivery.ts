@@ -16,4 +16,7 @@ export abstract class Delivery {
   abstract mail(mail: Mail): Promise<void>;
 
   abstract sms(sms: Sms): Promise<void>;
+
+  /** The work of {@link mail} for nobody: that a mail was sent must not show in what the next request has to wait for. */
+  abstract decoy(mail: Mail): Promise<void>;
 }

@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import nodemailer from 'nodemailer';
 import { newId } from '../ids.js';
 import type { Config } from '../config/config.js';
 import { Delivery, type Mail, type Sms } from './delivery.js';
@@ -14,34 +13,42 @@ interface SmsSender {
   send(sms: Sms): Promise<void>;
 }
 
+/** Not before the first mail: it takes 2 MB of memory. */
+const nodemailer = async () => (await import('nodemailer')).default;
+
+/** The message as it would be sent (RFC 5322). */
+async function written(from: string, mail: Mail): Promise<Buffer> {
+  const transport = (await nodemailer()).createTransport({ streamTransport: true, buffer: true });
+  const { message } = await transport.sendMail({ from, ...mail });
+  return message as Buffer;
+}
+
 /** SMTP through nodemailer. */
 class Smtp implements MailSender {
-  private readonly transport;
+  private transport: Promise<{ sendMail(mail: Mail & { from: string }): Promise<unknown> }> | null = null;
 
   constructor(
-    url: string,
+    private readonly url: string,
     private readonly from: string,
-  ) {
-    this.transport = nodemailer.createTransport(url, { disableFileAccess: true, disableUrlAccess: true });
-  }
+  ) {}
 
   async mail(mail: Mail): Promise<void> {
-    await this.transport.sendMail({ from: this.from, ...mail });
+    this.transport ??= nodemailer().then((mailer) =>
+      mailer.createTransport(this.url, { disableFileAccess: true, disableUrlAccess: true }),
+    );
+    await (await this.transport).sendMail({ from: this.from, ...mail });
   }
 }
 
 /** A folder of .eml and .sms files that a person can open: for demo and development, never production. */
 class Mailbox implements MailSender, SmsSender {
-  private readonly transport = nodemailer.createTransport({ streamTransport: true, buffer: true });
-
   constructor(
     private readonly folder: string,
     private readonly from: string,
   ) {}
 
   async mail(mail: Mail): Promise<void> {
-    const { message } = await this.transport.sendMail({ from: this.from, ...mail });
-    await this.write(`${newId()}.eml`, message as Buffer);
+    await this.write(`${newId()}.eml`, await written(this.from, mail));
   }
 
   async send({ to, text }: Sms): Promise<void> {
@@ -54,10 +61,14 @@ class Mailbox implements MailSender, SmsSender {
   }
 }
 
+/** RFC 2606: no such domain can be. */
+const NOBODY = 'nobody@portal.invalid';
+
 class ConfiguredDelivery extends Delivery {
   constructor(
     private readonly mails: MailSender,
     private readonly texts: SmsSender,
+    private readonly from: string,
   ) {
     super();
   }
@@ -69,6 +80,10 @@ class ConfiguredDelivery extends Delivery {
   sms(sms: Sms): Promise<void> {
     return this.texts.send(sms);
   }
+
+  async decoy(mail: Mail): Promise<void> {
+    await written(this.from, { ...mail, to: NOBODY });
+  }
 }
 
 /** SMTP and the SMS gateway where they are configured; what is not goes to the mailbox folder. */
@@ -77,5 +92,6 @@ export function deliveryOf(config: Config): Delivery {
   return new ConfiguredDelivery(
     config.mail.smtpUrl === '' ? mailbox : new Smtp(config.mail.smtpUrl, config.mail.from),
     config.sms.webhookUrl === '' ? mailbox : new SmsGateway(config.sms),
+    config.mail.from,
   );
 }

@@ -1,9 +1,9 @@
 import type { Type } from '@nestjs/common';
 import { fieldsOf, type FieldShape } from './fields.js';
 
-/** Text that is JSON already and leaves byte for byte, such as a FHIR resource with its sender's decimals. */
+/** JSON as UTF-8 bytes that leaves as it is, such as a FHIR resource with its sender's decimals. */
 export class RawJson {
-  constructor(readonly text: string) {}
+  constructor(readonly bytes: Buffer) {}
 }
 
 /** One page of a keyset list. */
@@ -12,37 +12,78 @@ export interface Page<T> {
   next: string | null;
 }
 
-type Encoder = (value: object) => string;
+/** JSON that is being written: text gathers until bytes come between, which are never decoded and are copied once. */
+class Draft {
+  private readonly pieces: (string | Buffer)[] = [];
+  private text = '';
+
+  write(text: string): void {
+    this.text += text;
+  }
+
+  embed({ bytes }: RawJson): void {
+    this.pieces.push(this.text, bytes);
+    this.text = '';
+  }
+
+  done(): string | Buffer {
+    if (this.pieces.length === 0) return this.text;
+    return Buffer.concat([...this.pieces, this.text].map((one) => (typeof one === 'string' ? Buffer.from(one) : one)));
+  }
+}
+
+type Encoder = (draft: Draft, value: object) => void;
 
 const encoders = new WeakMap<Type, Encoder>();
 
-function encodeField(field: FieldShape, value: unknown): string {
-  if (value instanceof RawJson) return value.text;
-  if (!field.nested || value === null) return JSON.stringify(value);
-  if (!field.many) return toJson(field.nested(), value as object);
-  return `[${(value as object[]).map((one) => toJson(field.nested!(), one)).join(',')}]`;
+function encodeField(draft: Draft, field: FieldShape, value: unknown): void {
+  if (value instanceof RawJson) draft.embed(value);
+  else if (!field.nested || value === null) draft.write(JSON.stringify(value));
+  else if (!field.many) encode(draft, field.nested(), value as object);
+  else encodeAll(draft, field.nested(), value as object[]);
 }
 
 function encoderOf(view: Type): Encoder {
   const fields = fieldsOf(view).map((field) => ({ field, key: `${JSON.stringify(field.name)}:` }));
-  return (value) => {
-    let text = '';
+  return (draft, value) => {
+    let before = '{';
     for (const { field, key } of fields) {
       const one = (value as Record<string, unknown>)[field.name];
       if (one === undefined) continue;
-      text += `${text === '' ? '' : ','}${key}${encodeField(field, one)}`;
+      draft.write(before + key);
+      before = ',';
+      encodeField(draft, field, one);
     }
-    return `{${text}}`;
+    draft.write(before === '{' ? '{}' : '}');
   };
 }
 
-/** Only what the view declares leaves the server, whatever the service handed over. */
-export function toJson(view: Type, value: object): string {
+function encode(draft: Draft, view: Type, value: object): void {
   let encoder = encoders.get(view);
   if (!encoder) encoders.set(view, (encoder = encoderOf(view)));
-  return encoder(value);
+  encoder(draft, value);
 }
 
-export function pageToJson(view: Type, page: Page<object>): string {
-  return `{"items":[${page.items.map((item) => toJson(view, item)).join(',')}],"next":${JSON.stringify(page.next)}}`;
+function encodeAll(draft: Draft, view: Type, values: readonly object[]): void {
+  draft.write('[');
+  values.forEach((value, index) => {
+    if (index > 0) draft.write(',');
+    encode(draft, view, value);
+  });
+  draft.write(']');
+}
+
+/** Only what the view declares leaves the server, whatever the service handed over. Bytes where {@link RawJson} is in it. */
+export function toJson(view: Type, value: object): string | Buffer {
+  const draft = new Draft();
+  encode(draft, view, value);
+  return draft.done();
+}
+
+export function pageToJson(view: Type, page: Page<object>): string | Buffer {
+  const draft = new Draft();
+  draft.write('{"items":');
+  encodeAll(draft, view, page.items);
+  draft.write(`,"next":${JSON.stringify(page.next)}}`);
+  return draft.done();
 }

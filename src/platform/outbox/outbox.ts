@@ -131,7 +131,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   private async handOver(kind: Kind, text: string, now: Date): Promise<void> {
-    if (kind === 'decoy') return;
+    if (kind === 'decoy') return this.delivery.decoy(JSON.parse(text) as Mail);
     if (kind === 'mail') return this.delivery.mail(JSON.parse(text) as Mail);
     const { expiresAt, ...sms } = JSON.parse(text) as Sms & { expiresAt: string };
     if (new Date(expiresAt) > now) await this.delivery.sms(sms);

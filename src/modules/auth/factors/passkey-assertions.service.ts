@@ -33,7 +33,7 @@ export class PasskeyAssertions {
    * challenge is used up whatever comes of it: one answer, one check.
    */
   async check(ctx: Ctx, response: AssertionResponse, { key, isUserVerified, refusal }: Demand): Promise<Shown> {
-    const challenge = this.party.challengeIn(response.response.clientDataJSON);
+    const challenge = await this.party.challengeIn(response.response.clientDataJSON);
     if (challenge === null) throw refusal();
     const { isFresh, passkey } = await this.database.write(null, async (db) => {
       const isFresh = await this.challenges.take(db, key, challenge, ctx.now);

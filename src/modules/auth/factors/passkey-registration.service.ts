@@ -59,7 +59,7 @@ export class PasskeyRegistration {
 
   private async checked(ctx: Ctx, adding: Adding, response: RegisterPasskey['response']): Promise<NewPasskey> {
     const refusal = adding.situation.isSignedIn ? wrongPasskey : passkeyRefused;
-    const challenge = this.party.challengeIn(response.response.clientDataJSON);
+    const challenge = await this.party.challengeIn(response.response.clientDataJSON);
     if (challenge === null) throw refusal();
     const isFresh = await this.database.write(null, (db) =>
       this.challenges.take(db, keyOf(adding), challenge, ctx.now),

@@ -1,28 +1,19 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import {
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
-import {
-  cose,
-  COSEALG,
-  decodeAttestationObject,
-  decodeClientDataJSON,
-  isoBase64URL,
-  isoCBOR,
-} from '@simplewebauthn/server/helpers';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { randomToken } from '../../../platform/crypto/index.js';
 import type { AssertionResponse } from './assertion.dto.js';
 import type { RegistrationResponse } from './passkey.dto.js';
 
+/** Not before the first passkey: what reads certificates of devices, which we never ask for, takes 8 MB of memory. */
+const library = () => import('@simplewebauthn/server');
+const helpers = () => import('@simplewebauthn/server/helpers');
+
 /** How long a person may take, by the browser's clock and by ours. */
 export const CHALLENGE_SECONDS = 5 * 60;
 
-const ALGORITHMS = [COSEALG.EdDSA, COSEALG.ES256, COSEALG.RS256];
+/** EdDSA, ES256 and RS256 by their COSE numbers (RFC 9053 §2, RFC 8812 §2). */
+const ALGORITHMS = [-8, -7, -257];
 
 /** What is kept of a passkey to check its signatures. */
 export interface StoredPasskey {
@@ -64,7 +55,8 @@ const descriptors = (known: readonly Known[]) =>
  * Is the attestation none, or one by the new key itself? Any other brings certificates of the client's choosing, and checking
  * them fetches lists of revoked ones from wherever they say: a browser that we ask for none sends none (WebAuthn Level 3 §5.1.3).
  */
-function isWithoutCertificates(attestationObject: string): boolean {
+async function isWithoutCertificates(attestationObject: string): Promise<boolean> {
+  const { decodeAttestationObject, isoBase64URL } = await helpers();
   try {
     const decoded = decodeAttestationObject(isoBase64URL.toBuffer(attestationObject));
     const format = decoded.get('fmt');
@@ -75,9 +67,10 @@ function isWithoutCertificates(attestationObject: string): boolean {
 }
 
 /** A key that nobody holds: what is checked in place of a passkey that is not there, at the same cost. */
-function decoyKey(): Uint8Array<ArrayBuffer> {
+async function decoyKey(): Promise<Uint8Array<ArrayBuffer>> {
+  const { cose, isoCBOR } = await helpers();
   const { x, y } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
-  const { COSEKEYS, COSEKTY, COSECRV } = cose;
+  const { COSEALG, COSEKEYS, COSEKTY, COSECRV } = cose;
   return isoCBOR.encode(
     new Map<number, number | Uint8Array<ArrayBuffer>>([
       [COSEKEYS.kty, COSEKTY.EC2],
@@ -98,7 +91,7 @@ export class RelyingParty {
   private readonly id: string;
   private readonly name: string;
   private readonly origins: string[];
-  private readonly decoy = decoyKey();
+  private decoy: Promise<Uint8Array<ArrayBuffer>> | null = null;
 
   constructor(@Inject(CONFIG) config: Config) {
     const { origin, hostname } = new URL(config.http.publicUrl);
@@ -113,11 +106,12 @@ export class RelyingParty {
   }
 
   /** PublicKeyCredentialCreationOptionsJSON. No attestation is asked for: which make it is decides nothing here. */
-  registrationOptions(
+  async registrationOptions(
     challenge: string,
     user: { handle: Buffer; name: string },
     known: readonly Known[],
   ): Promise<object> {
+    const { generateRegistrationOptions } = await library();
     return generateRegistrationOptions({
       rpName: this.name,
       rpID: this.id,
@@ -134,11 +128,12 @@ export class RelyingParty {
   }
 
   /** PublicKeyCredentialRequestOptionsJSON. With `required`, the device checks that it is in its holder's hands. */
-  requestOptions(
+  async requestOptions(
     challenge: string,
     userVerification: 'required' | 'preferred',
     known?: readonly Known[],
   ): Promise<object> {
+    const { generateAuthenticationOptions } = await library();
     return generateAuthenticationOptions({
       rpID: this.id,
       challenge: bytes(Buffer.from(challenge, 'base64url')),
@@ -149,7 +144,8 @@ export class RelyingParty {
   }
 
   /** The challenge that an answer claims to be for; null when it is none that we would take: nobody embeds our sign-in in a frame. */
-  challengeIn(clientDataJSON: string): string | null {
+  async challengeIn(clientDataJSON: string): Promise<string | null> {
+    const { decodeClientDataJSON } = await helpers();
     try {
       const { challenge, crossOrigin } = decodeClientDataJSON(clientDataJSON);
       return typeof challenge === 'string' && crossOrigin !== true ? challenge : null;
@@ -160,7 +156,8 @@ export class RelyingParty {
 
   /** The passkey that an answer makes known, or null when anything about it is wrong. */
   async verifyRegistration(response: RegistrationResponse, challenge: string): Promise<NewPasskey | null> {
-    if (!isWithoutCertificates(response.response.attestationObject)) return null;
+    if (!(await isWithoutCertificates(response.response.attestationObject))) return null;
+    const { verifyRegistrationResponse } = await library();
     const { verified, registrationInfo: info } = await verifyRegistrationResponse({
       response: response as Parameters<typeof verifyRegistrationResponse>[0]['response'],
       expectedChallenge: challenge,
@@ -191,13 +188,15 @@ export class RelyingParty {
     passkey: StoredPasskey | null,
     isUserVerified: boolean,
   ): Promise<Assertion | null> {
+    this.decoy ??= decoyKey();
+    const [{ verifyAuthenticationResponse }, decoy] = await Promise.all([library(), this.decoy]);
     const { verified, authenticationInfo: info } = await verifyAuthenticationResponse({
       response: response as Parameters<typeof verifyAuthenticationResponse>[0]['response'],
       expectedChallenge: challenge,
       expectedOrigin: this.origins,
       expectedRPID: this.id,
       requireUserVerification: isUserVerified,
-      credential: { id: response.id, publicKey: passkey ? bytes(passkey.publicKey) : this.decoy, counter: 0 },
+      credential: { id: response.id, publicKey: passkey ? bytes(passkey.publicKey) : decoy, counter: 0 },
     }).catch(() => ({ verified: false, authenticationInfo: null }));
     if (!verified || !info || !passkey) return null;
     const { userHandle } = response.response;

@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import PDFDocument from 'pdfkit';
 import QRCode from 'qrcode';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { letterFontNeeded } from '../auth.errors.js';
@@ -34,6 +33,8 @@ export class ActivationLetters {
     const { hospital, letters } = this.config;
     if (letters.fontFile === null && !WIN_ANSI.test(hospital.name)) throw letterFontNeeded();
     const title = `Your access to the portal of ${hospital.name}`;
+    // 10 MB of memory: only where letters are printed.
+    const { default: PDFDocument } = await import('pdfkit');
     const pdf = new PDFDocument({
       size: letters.paper,
       margin: MARGIN,
