@@ -66,6 +66,8 @@ async function prepare(): Promise<{ config: Config; stop: () => Promise<void> }>
     {
       BCRYPT_COST: '10',
       LOG_LEVEL: 'warn',
+      // The port may be another one next time; the log's name stays.
+      AUDIT_ORIGIN: 'demo.portico.example/audit',
       ...process.env,
       DATABASE_OWNER_URL: ownerUrl,
       DATABASE_URL: withUser(ownerUrl, 'portico_demo_app'),

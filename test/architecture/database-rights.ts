@@ -33,6 +33,7 @@ portal_app
   users.own_feed                SELECT
   users.actor()                 EXECUTE
   users.link_chart()            EXECUTE
+  users.provisioned_as()        EXECUTE
   users.chart_of_feed()         EXECUTE
 
   # Sign-in: sessions and passwords leave a trace, what is used up may go.
@@ -47,6 +48,9 @@ portal_app
   auth.password_reset           SELECT INSERT UPDATE DELETE
   auth.lost_factor              SELECT INSERT UPDATE DELETE
   auth.factor_reset             SELECT INSERT UPDATE
+  # Reminders and reasons stay as they were written.
+  auth.expiry_reminder          SELECT INSERT
+  auth.session_ending           SELECT INSERT
   auth.account_reset            SELECT INSERT UPDATE(decided_at decided_by status)
   auth.factor_holder            SELECT INSERT UPDATE
   auth.passkey                  SELECT INSERT DELETE UPDATE(counter is_backed_up last_used_at name version)
@@ -59,6 +63,7 @@ portal_app
 
   # Single sign-on: which session came from where is kept as long as the session.
   auth.federated_identity       SELECT INSERT DELETE UPDATE(replaces_password)
+  auth.removed_link             SELECT INSERT UPDATE(removed_at)
   auth.sso_flow                 SELECT INSERT UPDATE DELETE
   auth.sso_code                 SELECT INSERT UPDATE DELETE
   auth.sso_session              SELECT INSERT
@@ -85,6 +90,16 @@ portal_sequencer
   audit.entry                   SELECT
   audit.head                    SELECT
   audit.tile_hash               SELECT
+  # Checkpoints come in by one function; what witnesses said, by hand over to them.
+  audit.seal()                  EXECUTE
+  audit.open_origin()           EXECUTE
+  audit.generation()            EXECUTE
+  audit.origin                  SELECT
+  audit.checkpoint              SELECT
+  audit.published               SELECT
+  audit.cosignature             SELECT INSERT
+  audit.verifier_key            SELECT INSERT
+  audit.anchor                  SELECT INSERT UPDATE
 
 portal_auditor
   platform.account_id()         EXECUTE
@@ -93,6 +108,16 @@ portal_auditor
   audit.tile_hash               SELECT
   audit.subject_head            SELECT
   audit.disclosure              SELECT
+  audit.erasure                 SELECT
+  audit.erase()                 EXECUTE
+  audit.disclosed()             EXECUTE
+  audit.generation()            EXECUTE
+  audit.origin                  SELECT
+  audit.checkpoint              SELECT
+  audit.published               SELECT
+  audit.cosignature             SELECT
+  audit.verifier_key            SELECT
+  audit.anchor                  SELECT
 `;
 
 export const LOGINS = ['portal_app', 'portal_sequencer', 'portal_auditor'] as const;

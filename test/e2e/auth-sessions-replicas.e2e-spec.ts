@@ -152,7 +152,7 @@ describe('a session that ends on one replica is over on the other with the next 
       const token = (admin = await signInAs(seed, admin.credentials)).tokens.accessToken;
       await isOverAtOnce(await logIn(there, patient), () => send(here, 'POST', `${path}/disable`, token, reason), 200);
       expect((await send(here, 'POST', `${path}/enable`, token)).status).toBe(200);
-      await isOverAtOnce(await logIn(there, patient), () => send(here, 'POST', `${path}/sessions/end`, token));
+      await isOverAtOnce(await logIn(there, patient), () => send(here, 'POST', `${path}/sessions/end`, token, reason));
     }
   });
 

@@ -1,2 +1,3 @@
 export { AuditModule } from './audit.module.js';
 export { auditPolicy } from './audit.policy.js';
+export { bundleReportLines, Unverifiable, verifyBundle, type BundleReport } from './verification/index.js';

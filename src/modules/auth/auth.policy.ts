@@ -35,11 +35,17 @@ export function authPolicy(policy: Policy, person: Person): void {
     policy.forbid('approve', 'AccountReset', { requestedBy: person.id });
   }
 
+  // Administrators see who signs in by which identity provider, and take a wrong link away; not their own that way.
+  if (person.roles.has('admin')) {
+    policy.allow(['list', 'revoke'], 'FederatedIdentity');
+    policy.forbid('revoke', 'FederatedIdentity', { accountId: person.id });
+  }
+
   // Administrators hand a directory its bearer secrets, and take them away.
   if (person.roles.has('admin')) policy.allow(['list', 'create', 'revoke'], 'ScimToken');
 
   // Administrators sign others out, without seeing where those are signed in.
-  if (person.roles.has('admin')) policy.allow('end', 'Session');
+  if (person.roles.has('admin')) policy.allow(['end', 'end-all'], 'Session');
   // Administrators have others change a password that somebody else may know; they never set one.
   if (person.roles.has('admin')) policy.allow('expire', 'Password');
 }

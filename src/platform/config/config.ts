@@ -1,4 +1,5 @@
 import { cleanEnv } from 'envalid';
+import type { VerifierKey } from '../../tlog/index.js';
 import { ROLES, STAFF_ROLES, type Role } from '../access/vocabulary.js';
 import { problemsOf } from './problems.js';
 import { settings, type Settings } from './settings.js';
@@ -85,6 +86,14 @@ export interface Config {
   };
   readonly passwords: { readonly breachCheck: 'off' | 'open' | 'closed'; readonly breachCheckUrl: string };
   readonly recovery: { readonly lostFactorWaitSeconds: number };
+  /** The audit trail's checkpoints: under which name they are signed, and who else gets them. */
+  readonly audit: {
+    readonly origin: string;
+    readonly anchorDir: string | null;
+    readonly anchorStore: { readonly url: string; readonly tokenFile: string | null } | null;
+    readonly webhook: { readonly url: string; readonly secret: string } | null;
+    readonly witnesses: readonly { readonly url: string; readonly key: VerifierKey }[];
+  };
   readonly bcryptCost: number;
   readonly logLevel: string;
 }
@@ -181,6 +190,16 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
     },
     passwords: { breachCheck: env.BREACH_CHECK, breachCheckUrl: env.BREACH_CHECK_URL },
     recovery: { lostFactorWaitSeconds: Math.max(0, env.LOST_FACTOR_WAIT_HOURS) * 3600 },
+    audit: {
+      origin: env.AUDIT_ORIGIN || `${URL.canParse(publicUrl) ? new URL(publicUrl).host : env.HOST}/audit`,
+      anchorDir: env.AUDIT_ANCHOR_DIR || null,
+      anchorStore:
+        env.AUDIT_ANCHOR_URL === ''
+          ? null
+          : { url: env.AUDIT_ANCHOR_URL.replace(/\/$/, ''), tokenFile: env.AUDIT_ANCHOR_TOKEN_FILE || null },
+      webhook: env.AUDIT_WEBHOOK_URL === '' ? null : { url: env.AUDIT_WEBHOOK_URL, secret: env.AUDIT_WEBHOOK_SECRET },
+      witnesses: [...env.AUDIT_WITNESSES],
+    },
     bcryptCost: env.BCRYPT_COST,
     logLevel: env.LOG_LEVEL,
   });

@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { parseVerifierKey, type VerifierKey } from '../tlog/index.js';
+import { bundleReportLines, Unverifiable, verifyBundle, type BundleReport } from '../modules/audit/index.js';
+import type { Command } from './command.js';
+
+type Values = Record<string, string | boolean | undefined>;
+
+const VERIFIED = 0;
+const REFUSED = 1;
+const NOT_CHECKED = 2;
+
+const UNITS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+function secondsOf(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (!count || !unit) throw new Unverifiable('--max-age is a number and s, m, h or d, such as 10m');
+  return Number(count) * UNITS[unit]!;
+}
+
+const textOf = (value: string | boolean | undefined): string | null => (typeof value === 'string' ? value : null);
+
+function keysOf(value: string | boolean | undefined, type: 1 | 4, option: string): VerifierKey[] {
+  const texts = (textOf(value) ?? '').split(',').filter((text) => text !== '');
+  return texts.map((text) => {
+    const key = parseVerifierKey(text);
+    if (key.type !== type) throw new Unverifiable(`${option} wants the key of a ${type === 1 ? 'log' : 'witness'}`);
+    return key;
+  });
+}
+
+/** Says at most once a second how far it is, on stderr: stdout is for the result. */
+function progress(): (done: number, of: number, unit: string) => void {
+  let last = performance.now();
+  return (done, of, unit) => {
+    if (performance.now() - last < 1_000) return;
+    last = performance.now();
+    const percent = of === 0 ? 100 : Math.floor((100 * done) / of);
+    process.stderr.write(
+      `${percent} % (${Math.round(done).toLocaleString('en')} of ${Math.round(of).toLocaleString('en')} ${unit})\n`,
+    );
+  };
+}
+
+async function offline(path: string, values: Values): Promise<BundleReport> {
+  const keys = keysOf(values.key, 1, '--key');
+  if (keys.length === 0)
+    throw new Unverifiable(
+      'give the verifier key of the log with --key; it has to come by another road than the bundle',
+    );
+  const witnesses = keysOf(values.witness, 4, '--witness');
+  const maxAge = textOf(values['max-age']);
+  if (maxAge !== null && witnesses.length === 0)
+    throw new Unverifiable(
+      '--max-age needs --witness: only the signature of a witness says when a checkpoint was seen',
+    );
+  const kept = textOf(values.previous);
+  const tell = progress();
+  return verifyBundle(
+    path,
+    {
+      keys,
+      witnesses,
+      previous: kept === null ? null : await readFile(kept, 'utf8'),
+      maxAgeSeconds: maxAge === null ? null : secondsOf(maxAge),
+      now: new Date(),
+    },
+    (done, of) => tell(done / 1_000, of / 1_000, 'kB'),
+  );
+}
+
+export const auditVerify: Command = {
+  usage: '[bundle.zip | folder] --key <verifier key>',
+  summary: 'Verify an export of the audit trail offline. Ends with 0: verified, 1: refused, 2: could not be checked.',
+  options: {
+    key: { type: 'string', description: 'verifier key of the log; several with commas between them' },
+    previous: {
+      type: 'string',
+      description: 'file of a checkpoint kept from earlier, from which the log must have grown',
+    },
+    'max-age': { type: 'string', description: 'oldest that the signature of the witness may be: 10m, 2h, 7d' },
+    witness: { type: 'string', description: 'verifier keys of witnesses that must have signed as well' },
+    json: { type: 'boolean', description: 'tell the result as JSON' },
+  },
+  async run(values, [path]) {
+    try {
+      if (!path) throw new Unverifiable('name a bundle');
+      const report = await offline(path, values);
+      console.log(values.json ? JSON.stringify(report, null, 1) : bundleReportLines(report).join('\n'));
+      process.exitCode = report.verdict === 'verified' ? VERIFIED : REFUSED;
+    } catch (error) {
+      // Whatever it was: it is no verdict.
+      console.error(`could not be checked: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = NOT_CHECKED;
+    }
+  },
+};

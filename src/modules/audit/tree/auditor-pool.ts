@@ -1,0 +1,15 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { SystemPool } from '../../../platform/database/system-pool.js';
+
+/** Connections of the auditor's role, by which alone the log is read: the server's own role may only submit to it. */
+@Injectable()
+export class AuditorPool extends SystemPool implements OnApplicationShutdown {
+  constructor(@Inject(CONFIG) config: Config) {
+    super(config.database.auditorUrl, { max: 4, name: 'portico-auditor', statementTimeoutMs: 30_000 });
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.close();
+  }
+}
