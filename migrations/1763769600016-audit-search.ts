@@ -24,10 +24,10 @@ export class AuditSearch1763769600016 implements MigrationInterface {
       CREATE INDEX entry__of_action ON audit.entry (action COLLATE "C", idx);
       -- Refused and failed: a few in a hundred.
       CREATE INDEX entry__of_outcome ON audit.entry (outcome, idx) WHERE outcome <> 0;
-      CREATE INDEX entry__of_place ON audit.entry ((leaf::json #>> '{e,net,_sd,0}'));
-      -- Everyday purposes are found in any stretch of the log; the others are what is looked for.
-      CREATE INDEX entry__of_purpose ON audit.entry ((leaf::json #>> '{e,purp}'), idx)
-        WHERE leaf::json #>> '{e,purp}' <> ALL ('{TREAT,PATRQT,FAMRQT,HOPERAT,HSYSADMIN,HCOMPL}'::text[]);
+      -- Two members of the leaf, the commitment to the address and the purpose, which canonical JSON has behind these very bytes:
+      -- reading it as JSON costs more than placing the event. Without the place, equal ones share their key: nine bytes an event.
+      CREATE INDEX entry__of_place ON audit.entry (split_part(split_part(leaf, '"net":{"_sd":["', 2), '"', 1));
+      CREATE INDEX entry__of_purpose ON audit.entry (split_part(split_part(leaf, ',"purp":"', 2), '"', 1));
 
       REVOKE ALL ON FUNCTION audit.disclosed FROM PUBLIC;
       GRANT EXECUTE ON FUNCTION audit.disclosed TO portico_auditor;

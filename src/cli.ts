@@ -7,6 +7,8 @@ import { doctor } from './cli/doctor.js';
 import { keysAnnounce, keysCreate, keysRemove, keysRotate } from './cli/keys.js';
 import { migrateCommand } from './cli/migrate.js';
 import { OperatorError, type Command } from './cli/command.js';
+import { auditNewOrigin } from './cli/audit-new-origin.js';
+import { witness } from './cli/witness.js';
 import { KeyFileError } from './platform/crypto/index.js';
 import { ConfigError } from './platform/config/config.js';
 
@@ -14,6 +16,7 @@ const commands: Record<string, Command> = {
   migrate: migrateCommand,
   'admin:create': adminCreate,
   'audit:verify': auditVerify,
+  'audit:new-origin': auditNewOrigin,
   'client:key': clientKey,
   'client:token': clientToken,
   'keys:create': keysCreate,
@@ -21,6 +24,7 @@ const commands: Record<string, Command> = {
   'keys:rotate': keysRotate,
   'keys:remove': keysRemove,
   doctor,
+  witness,
   demo,
   'demo:code': demoCode,
   'demo:token': demoToken,

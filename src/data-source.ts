@@ -18,6 +18,7 @@ import { AuditErasure1763769600020 } from '../migrations/1763769600020-audit-era
 import { AuthSsoPeople1763769600030 } from '../migrations/1763769600030-auth-sso-people.js';
 import { AuditCheckpoints1763769600015 } from '../migrations/1763769600015-audit-checkpoints.js';
 import { AuditSearch1763769600016 } from '../migrations/1763769600016-audit-search.js';
+import { AuditVerification1763769600018 } from '../migrations/1763769600018-audit-verification.js';
 import { AuditExports1763769600017 } from '../migrations/1763769600017-audit-exports.js';
 import { userEntities } from './modules/users/index.js';
 import type { Config } from './platform/config/config.js';
@@ -40,6 +41,7 @@ export const migrations = [
   AuditCheckpoints1763769600015,
   AuditSearch1763769600016,
   AuditExports1763769600017,
+  AuditVerification1763769600018,
   AuthFourEyes1763769600019,
   AuditErasure1763769600020,
   AuthSsoPeople1763769600030,

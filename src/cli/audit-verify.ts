@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseVerifierKey, type VerifierKey } from '../tlog/index.js';
 import { bundleReportLines, Unverifiable, verifyBundle, type BundleReport } from '../modules/audit/index.js';
-import type { Command } from './command.js';
-
-type Values = Record<string, string | boolean | undefined>;
+import type { Command, Values } from './command.js';
 
 const VERIFIED = 0;
 const REFUSED = 1;
@@ -17,12 +15,11 @@ function secondsOf(text: string): number {
   return Number(count) * UNITS[unit]!;
 }
 
-const textOf = (value: string | boolean | undefined): string | null => (typeof value === 'string' ? value : null);
+const textOf = (value: Values[string]): string | null => (typeof value === 'string' ? value : null);
 
-function keysOf(value: string | boolean | undefined, type: 1 | 4, option: string): VerifierKey[] {
-  const texts = (textOf(value) ?? '').split(',').filter((text) => text !== '');
-  return texts.map((text) => {
-    const key = parseVerifierKey(text);
+function keysOf(value: Values[string], type: 1 | 4, option: string): VerifierKey[] {
+  return [value ?? []].flat().map((text) => {
+    const key = parseVerifierKey(String(text));
     if (key.type !== type) throw new Unverifiable(`${option} wants the key of a ${type === 1 ? 'log' : 'witness'}`);
     return key;
   });
@@ -72,13 +69,13 @@ export const auditVerify: Command = {
   usage: '[bundle.zip | folder] --key <verifier key>',
   summary: 'Verify an export of the audit trail offline. Ends with 0: verified, 1: refused, 2: could not be checked.',
   options: {
-    key: { type: 'string', description: 'verifier key of the log; several with commas between them' },
+    key: { type: 'string', multiple: true, description: 'verifier key of the log; may stand several times' },
     previous: {
       type: 'string',
       description: 'file of a checkpoint kept from earlier, from which the log must have grown',
     },
     'max-age': { type: 'string', description: 'oldest that the signature of the witness may be: 10m, 2h, 7d' },
-    witness: { type: 'string', description: 'verifier keys of witnesses that must have signed as well' },
+    witness: { type: 'string', multiple: true, description: 'verifier key of a witness that must have signed as well' },
     json: { type: 'boolean', description: 'tell the result as JSON' },
   },
   async run(values, [path]) {

@@ -13,6 +13,7 @@ import { Vault } from './database/vault.js';
 import { Delivery } from './delivery/delivery.js';
 import { deliveryOf } from './delivery/mail.js';
 import { Events } from './events/events.js';
+import { HealthChecks } from './health/health-checks.js';
 import { ClientCertificates } from './http/client-certificate.js';
 import { Cursors } from './http/cursors.js';
 import { Idempotency } from './http/idempotency.js';
@@ -84,6 +85,7 @@ export class PlatformModule {
       },
       { provide: ClientCertificates, useValue: new ClientCertificates(config) },
       { provide: Delivery, useFactory: () => parts.delivery ?? deliveryOf(config) },
+      HealthChecks,
       Idempotency,
       Outbox,
       DeclaredRoutes,

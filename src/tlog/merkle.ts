@@ -121,6 +121,15 @@ export async function rootOf(size: number, hashes: SubtreeHashes): Promise<Buffe
   return size === 0 ? EMPTY_ROOT : (await rootsOf([[0, size]], hashes))[0]!;
 }
 
+/** The right edge of the tree of the first `size` leaves, out of stored hashes. */
+export async function frontierAt(size: number, hashes: SubtreeHashes): Promise<Frontier> {
+  const wanted = subtreesOf([0, size]);
+  const found = await hashes(wanted);
+  const peaks: Buffer[] = [];
+  wanted.forEach(({ level }, at) => (peaks[level] = found[at]!));
+  return Frontier.of(size, peaks);
+}
+
 /** The leaf's sibling first, the root's child last (RFC 6962 §2.1.1). Throws RangeError for a leaf that the tree has not. */
 export async function inclusionProof(index: number, size: number, hashes: SubtreeHashes): Promise<Buffer[]> {
   requireSize('size', size, 1, Number.MAX_SAFE_INTEGER);

@@ -1,3 +1,4 @@
+import { exported } from '../harness/exports.js';
 import { NOBODY } from '../harness/hospital.js';
 import type { Portal } from '../harness/portal.js';
 import { seal } from '../harness/seals.js';
@@ -44,3 +45,36 @@ export async function receipt(world: World, relation: Relation): Promise<Sent> {
   );
   return { params: { seq: rows[0]!.seq }, subjects: nobody };
 }
+
+const made = new WeakMap<Portal, Promise<string>>();
+
+/** An export that is ready, one that is not yet, or none. */
+async function exportId({ portal, people }: World, relation: Relation): Promise<string> {
+  if (relation === 'none') return NOBODY;
+  const officer = await people.compliance_officer.signedIn(portal);
+  if (!made.has(portal))
+    made.set(
+      portal,
+      exported(officer, { filter: { toSeq: 3 } }).then(({ id }) => id),
+    );
+  const ready = await made.get(portal)!;
+  if (relation === 'other') return ready;
+  const id = NOBODY.replace(/0$/, '1');
+  await portal.owner.query(
+    `INSERT INTO audit.export (export_id, account_id, request_id, filter, formats, reason, is_disclosing, base_url, own_events, created_at, next_at)
+     VALUES ($1, $2, $2, '{}', '{ndjson}', 'to come', false, '', 1, now(), 'infinity') ON CONFLICT DO NOTHING`,
+    [id, people.compliance_officer.id],
+  );
+  return id;
+}
+
+export const exportRow = async (world: World, relation: Relation): Promise<Sent> => ({
+  params: { id: await exportId(world, relation) },
+  subjects: nobody,
+});
+
+/** A download leaves an event when it begins and one when it has ended. */
+export const download = async (world: World, relation: Relation): Promise<Sent> => ({
+  params: { id: await exportId(world, relation), name: 'events.ndjson' },
+  subjects: () => [null, null],
+});

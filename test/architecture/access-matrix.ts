@@ -174,6 +174,9 @@ POST /v1/users/:id/keys/:keyId/revoke         own  401 403 403 403 403 403 403 4
                                            closed  401 403 403 403 403 403 403 409 403 403
                                              none  401 403 403 403 403 403 403 404 403 403
 
+# What became of all invitations: who gives access, and who releases records; the latter those of patients.
+GET /v1/invitations                             -  401 403 403 403 403 200 403 200 403 403
+
 # Activation codes again, for whoever was never there; the front desk sees no accounts.
 POST /v1/users/:id/invitations                own  401 403 403 403 403 403 403 403 403 403
                                             other  401 403 403 403 403 403 403 204 403 403
@@ -303,7 +306,21 @@ GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 4
 # The trail: compliance officers, nobody else.
 GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403 403
 POST /v1/audit/erasures                         -  401 403 403 403 403 403 201 403 403 403
+GET /v1/audit/verify                            -  401 403 403 403 403 403 200 403 403 403
+POST /v1/audit/verify                           -  401 403 403 403 403 403 202 403 403 403
 GET /v1/audit/events/:seq                   other  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+
+# Copies of the trail: what goes out in bulk.
+POST /v1/audit/exports                          -  401 403 403 403 403 403 202 403 403 403
+GET /v1/audit/exports                           -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/exports/:id              other future 401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+GET /v1/audit/exports/:id/bundle            other  401 403 403 403 403 403 200 403 403 403
+                                           future  401 403 403 403 403 403 409 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+GET /v1/audit/exports/:id/:name             other  401 403 403 403 403 403 200 403 403 403
+                                           future  401 403 403 403 403 403 409 403 403 403
                                              none  401 403 403 403 403 403 404 403 403 403
 
 # What is signed of the trail, and its hashes: open to all, so that anybody may watch that nothing is taken away. The entries are not.

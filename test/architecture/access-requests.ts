@@ -19,7 +19,7 @@ import {
   type Account,
   type World,
 } from './access-world.js';
-import { inclusion, proof, receipt, tile } from './access-audit.js';
+import { download, exportRow, inclusion, proof, receipt, tile } from './access-audit.js';
 import { callback, exchange, identityOf, logout, ofProvider } from './access-sso.js';
 import { clientKey, invitedAccount, tokenRequest, withoutKeys } from './access-clients.js';
 import {
@@ -429,7 +429,10 @@ export const REQUESTS: Record<string, Ask> = {
     params: { id: charts[relation]! },
     subjects: () => [charts[relation]!],
   }),
-  'GET /v1/patients/:id/care-team': chart,
+  'GET /v1/patients/:id/care-team': ({ charts }, _, relation) => ({
+    params: { id: charts[relation]! },
+    subjects: () => [charts[relation]!],
+  }),
   'POST /v1/patients/:id/care-team': async ({ portal, charts }, _, relation) => ({
     params: { id: charts[relation]! },
     body: { practitionerId: await practitioner(portal) },
@@ -457,6 +460,13 @@ export const REQUESTS: Record<string, Ask> = {
 
   'GET /v1/audit/events': () => ({ subjects: nobody }),
   'POST /v1/audit/erasures': () => ({ body: { before: '2000-01-01T00:00:00Z', reason: 'over' }, subjects: nobody }),
+  'GET /v1/audit/verify': () => ({ subjects: nobody }),
+  'POST /v1/audit/verify': () => ({ body: {}, subjects: nobody }),
+  'POST /v1/audit/exports': () => ({ body: { reason: 'walk', filter: { toSeq: 0 } }, subjects: nobody }),
+  'GET /v1/audit/exports': () => ({ subjects: nobody }),
+  'GET /v1/audit/exports/:id': (world, _, relation) => exportRow(world, relation),
+  'GET /v1/audit/exports/:id/bundle': (world, _, relation) => download(world, relation),
+  'GET /v1/audit/exports/:id/:name': (world, _, relation) => download(world, relation),
   'GET /v1/audit/checkpoint': proof(),
   'GET /v1/audit/keys': proof(),
   'GET /v1/audit/proof/consistency': proof({ query: 'from=1' }),

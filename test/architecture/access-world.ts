@@ -131,7 +131,9 @@ export async function session(portal: Portal, accountId: string, endReason: stri
 
 /** Opens again, when it is called, the sessions that are open now. */
 export async function reopening({ owner }: Portal): Promise<() => Promise<void>> {
-  const { rows } = await owner.query<{ id: string }>('SELECT session_id AS id FROM auth.session WHERE ended_at IS NULL');
+  const { rows } = await owner.query<{ id: string }>(
+    'SELECT session_id AS id FROM auth.session WHERE ended_at IS NULL',
+  );
   const ids = rows.map(({ id }) => id);
   const reopen = 'UPDATE auth.session SET ended_at = NULL, end_reason = NULL WHERE session_id = ANY($1)';
   return async () => void (await owner.query(reopen, [ids]));

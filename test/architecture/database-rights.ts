@@ -80,8 +80,10 @@ portal_app
   records.import_issue          SELECT INSERT
   records.directory_identifier  SELECT INSERT DELETE
 
-  # The ledger: one door in, nothing else.
+  # The ledger: one door in, and whether something came in; nothing else.
   audit.submit()                EXECUTE
+  audit.ask_for_export()        EXECUTE
+  audit.has()                   EXECUTE
 
 portal_sequencer
   platform.account_id()         EXECUTE
@@ -91,6 +93,7 @@ portal_sequencer
   audit.head                    SELECT
   audit.tile_hash               SELECT
   # Checkpoints come in by one function; what witnesses said, by hand over to them.
+  audit.wanted_checkpoint()     EXECUTE
   audit.seal()                  EXECUTE
   audit.open_origin()           EXECUTE
   audit.generation()            EXECUTE
@@ -109,6 +112,9 @@ portal_auditor
   audit.subject_head            SELECT
   audit.disclosure              SELECT
   audit.erasure                 SELECT
+  audit.verification            SELECT INSERT
+  audit.place_of_export()       EXECUTE
+  audit.export                  SELECT UPDATE(checkpoint failure finished_at lines next_at own_idx position previous_checkpoint previous_size result state tree_size turn)
   audit.erase()                 EXECUTE
   audit.disclosed()             EXECUTE
   audit.generation()            EXECUTE

@@ -90,7 +90,13 @@ afterAll(async () => {
   await world.portal.close();
 });
 
-const PARAMS: Record<string, string> = { '*': '000', seq: '0', role: 'staff', file: 'swagger-ui.css' };
+const PARAMS: Record<string, string> = {
+  name: 'events.ndjson',
+  '*': '000',
+  seq: '0',
+  role: 'staff',
+  file: 'swagger-ui.css',
+};
 const pathOf = ({ path }: DeclaredRoute): string =>
   path.replace(/:(\w+)|\*/g, (all, name: string = all) => PARAMS[name] ?? NOBODY);
 const nameOf = ({ method, path }: DeclaredRoute): string => `${method} ${path}`;

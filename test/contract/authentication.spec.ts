@@ -5,6 +5,7 @@ import { CONTEXT_WORDS } from '../../src/modules/auth/passwords/password-rules.s
 import { HOUR, LIMITS } from '../../src/modules/auth/throttling/attempts.js';
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { settings } from '../../src/platform/config/settings.js';
+import { FACTOR_RULES } from '../../src/platform/config/validators.js';
 import { checkLedger } from '../harness/ledger.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
@@ -57,6 +58,19 @@ describe('the document about authentication', () => {
     const others = rowsOf('Pathways').filter((row) => row.length === 2);
     const writing = others.map(([route]) => code(route)).filter((route) => !route.startsWith('GET '));
     expect(writing).toEqual(['POST /v1/auth/sso/:provider/backchannel-logout', 'POST /v1/auth/username/forgot']);
+  });
+
+  it('gives the reason for the ways that end with one factor, who they are for, and what holds there', () => {
+    const byOne = rowsOf('Pathways').filter(([, , strength]) => strength!.startsWith('aal1'));
+    expect(byOne.map(([route]) => code(route))).toEqual(['POST /v1/auth/login', 'POST /v1/auth/sso/exchange']);
+    // Of patients, by default, and of nobody else whatever is configured.
+    expect(settingOf('MFA_PATIENT')).toMatchObject({ default: 'optional' });
+    expect(settingOf('MFA_STAFF')).toMatchObject({ default: 'required', choices: FACTOR_RULES.slice(1) });
+    expect(FACTOR_RULES[0]).toBe('optional');
+    const reason = /^Patients may come in with a password alone[^]*?\n\n/m.exec(text)![0];
+    for (const word of ['MFA_PATIENT=optional', 'because', '15 characters', 'MFA_PATIENT=required', 'MFA_POLICY'])
+      expect(reason).toContain(word);
+    expect(text).toContain('Nobody of the staff opens anything with `aal1`');
   });
 
   it('has the limits of the code, all of them', () => {
@@ -144,6 +158,8 @@ describe('what people know of somebody', () => {
     expect(openBodies).toEqual(['Activate']);
   });
 });
+
+const settingOf = (setting: string): object => (settings as unknown as Record<string, object>)[setting]!;
 
 const defaultOf = (setting: string): number =>
   (settings as unknown as Record<string, { default: number }>)[setting]!.default;

@@ -12,7 +12,15 @@ import type { Caller } from '../harness/people.js';
 import { sha256 } from '../harness/rfc6962.js';
 
 /** What must be nowhere in an export: names, clinical words, secrets, addresses. */
-const CANARIES = ['Quetzalcoatl', 'Xochiquetzal', 'canary-mrn-77', 'Tezcatlipoca', '71.625', 'canary-agent/1.0', '127.0.0.1'];
+const CANARIES = [
+  'Quetzalcoatl',
+  'Xochiquetzal',
+  'canary-mrn-77',
+  'Tezcatlipoca',
+  '71.625',
+  'canary-agent/1.0',
+  '127.0.0.1',
+];
 
 let hospital: Hospital;
 let officer: Caller;
@@ -27,7 +35,10 @@ async function live(): Promise<void> {
   await staff.get(`/v1/patients/${id}`).set('User-Agent', 'canary-agent/1.0').expect(200);
   await staff.get('/v1/patients').query({ limit: 2 }).expect(200);
   await admin.get('/v1/users').expect(200);
-  await staff.patch(`/v1/patients/${id}`, { given: ['Tezcatlipoca'] }).set('If-Match', '"1"').expect(200);
+  await staff
+    .patch(`/v1/patients/${id}`, { given: ['Tezcatlipoca'] })
+    .set('If-Match', '"1"')
+    .expect(200);
   await staff.post('/v1/patients', newPatient({ sex: 'Tezcatlipoca' })).expect(400);
   await admin.post(`/v1/patients/${id}/invitations`, { email: 'home@home.test' });
   await admin.delete(`/v1/patients/${id}/invitations`).expect(204);
@@ -73,7 +84,7 @@ const eventsOf = (bundle: Map<string, Buffer>): AuditEvent[] =>
 const at = (leaf: unknown, pointer: string): string => {
   const steps = pointer.slice(1).split('/');
   const found = steps.reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], leaf);
-  return found === undefined ? '' : String(found as string | number);
+  return found === undefined ? '' : String(found);
 };
 
 describe('the table (CSV)', () => {
@@ -95,8 +106,20 @@ describe('the table (CSV)', () => {
 
   it('has a column for everything that ASTM E2147 7.1 has recorded', () => {
     const header = files.get('events.csv')!.toString().split('\n')[0]!.split(',');
-    const wanted = ['/e/t', '/e/pat', '/e/actor/id', '/e/act', '/e/sub', '/e/res/0/t', '/e/res/0/i', '/e/cat/0', '/e/out'];
-    expect(header).toEqual(expect.arrayContaining([...wanted, '/e/http/ms', '/e/ses', '/e/purp', '/e/req', '/i', '/n']));
+    const wanted = [
+      '/e/t',
+      '/e/pat',
+      '/e/actor/id',
+      '/e/act',
+      '/e/sub',
+      '/e/res/0/t',
+      '/e/res/0/i',
+      '/e/cat/0',
+      '/e/out',
+    ];
+    expect(header).toEqual(
+      expect.arrayContaining([...wanted, '/e/http/ms', '/e/ses', '/e/purp', '/e/req', '/i', '/n']),
+    );
   });
 });
 
@@ -110,7 +133,7 @@ describe('FHIR AuditEvents', () => {
       const event = JSON.parse(text) as AuditEvent;
       const leaf = event.extension.find(({ url }) => url.endsWith('/audit-leaf'))!;
       expect(Buffer.from(leaf.valueBase64Binary!, 'base64').toString()).toBe(lines[n]);
-      const [{ e, i }] = leavesOf([lines[n]!]) as [ReturnType<typeof leavesOf>[0]];
+      const { e, i } = leavesOf([lines[n]!])[0]!;
       const index = event.extension.find(({ url }) => url.endsWith('/audit-leaf-index'))!;
       expect([event.id, index.valueString, event.outcome]).toEqual([e.id, String(i), String(e.out)]);
     });
@@ -121,7 +144,15 @@ describe('FHIR AuditEvents', () => {
     expect(events.flatMap((event) => againstBalp(event).map((fault) => [event.id, fault]))).toEqual([]);
     const profiles = new Set(events.flatMap(({ meta }) => meta?.profile ?? []).map((url) => url.split('.').at(-1)));
     expect([...profiles].sort()).toEqual(
-      expect.arrayContaining(['PatientRead', 'PatientQuery', 'PatientCreate', 'PatientUpdate', 'Query', 'Update', 'Read']),
+      expect.arrayContaining([
+        'PatientRead',
+        'PatientQuery',
+        'PatientCreate',
+        'PatientUpdate',
+        'Query',
+        'Update',
+        'Read',
+      ]),
     );
   });
 
@@ -152,7 +183,9 @@ describe('FHIR AuditEvents', () => {
       { entity: event.entity!.filter(({ role }) => role?.code !== '4') },
     ];
     for (const change of spoilt) expect(againstBalp({ ...event, ...change })).not.toEqual([]);
-    expect(inspect(JSON.stringify({ resourceType: 'AuditEvent', ...event, agent: undefined })).findings).not.toEqual([]);
+    expect(inspect(JSON.stringify({ resourceType: 'AuditEvent', ...event, agent: undefined })).findings).not.toEqual(
+      [],
+    );
   });
 });
 
@@ -187,7 +220,8 @@ describe('what a line only commits to', () => {
     const { portal, anna, clinician } = hospital;
     const secrets = [anna.credentials.password, clinician.credentials.totpSecret!, anna.tokens.accessToken];
     for (const [name, bytes] of files)
-      for (const word of [...CANARIES, ...secrets]) expect([name, word, bytes.includes(word)]).toEqual([name, word, false]);
+      for (const word of [...CANARIES, ...secrets])
+        expect([name, word, bytes.includes(word)]).toEqual([name, word, false]);
     // They are somewhere, so that the test looks for something.
     const { rows } = await portal.owner.query(`SELECT 1 FROM users.patient WHERE given @> '{Tezcatlipoca}'`);
     expect(rows).toHaveLength(1);
@@ -203,7 +237,9 @@ describe('what a line only commits to', () => {
     const before = await exported(officer, { formats: ['fhir'], disclosures: true });
     const kept = await bundleOf(officer, before.id);
     // One that finds nothing to erase takes no export away.
-    await portal.app.get(AuditorPool).query('SELECT audit.erase($1, $1, NULL, $2, $1, now())', [randomUUID(), 'Nobody']);
+    await portal.app
+      .get(AuditorPool)
+      .query('SELECT audit.erase($1, $1, NULL, $2, $1, now())', [randomUUID(), 'Nobody']);
     expect((await officer.get(`/v1/audit/exports/${before.id}`)).body).toMatchObject({ state: 'ready' });
     await officer.post('/v1/audit/erasures', { accountId: staff.id, reason: 'Left the hospital' }).expect(201);
     expect((await officer.get(`/v1/audit/exports/${before.id}`)).body).toMatchObject({

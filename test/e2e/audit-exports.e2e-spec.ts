@@ -137,7 +137,7 @@ describe('an export of a range', () => {
 describe('an export of one patient', () => {
   it('has each of their events, counted without a gap up to its own, which is the last', async () => {
     const { patientId } = hospital.anna;
-    const made = await exported(officer, { filter: { patientIds: [patientId.toUpperCase()] } });
+    const made = await exported(officer, { filter: { patientId: [patientId.toUpperCase()] } });
     const files = await bundleOf(officer, made.id);
     const lines = verifyBundle(files, vkey);
     const leaves = leavesOf(lines);
@@ -151,9 +151,9 @@ describe('an export of one patient', () => {
 
   it('counts on where the next one begins, also for several patients at once', async () => {
     const ids = [hospital.anna.patientId, hospital.bela.patientId];
-    const before = await exported(officer, { filter: { patientIds: ids } });
+    const before = await exported(officer, { filter: { patientId: ids } });
     await hospital.bela.get(`/v1/patients/${ids[1]}`);
-    const made = await exported(officer, { filter: { patientIds: ids, fromSeq: before.seq! + 1 } });
+    const made = await exported(officer, { filter: { patientId: ids, fromSeq: before.seq! + 1 } });
     const files = await bundleOf(officer, made.id);
     const leaves = leavesOf(verifyBundle(files, vkey));
     for (const { id, firstN, lastN } of manifestOf(files).completeFor) {
@@ -168,7 +168,7 @@ describe('an export of one patient', () => {
   });
 
   it('claims nothing where more than the patient narrows it', async () => {
-    const filter = { patientIds: [hospital.anna.patientId], action: 'Record.list' };
+    const filter = { patientId: [hospital.anna.patientId], action: 'Record.list' };
     const files = await bundleOf(officer, (await exported(officer, { filter })).id);
     const codes = leavesOf(verifyBundle(files, vkey)).map(({ e }) => e.sub);
     expect(new Set(codes.slice(0, -1))).toEqual(new Set(['Record.list']));
@@ -186,7 +186,7 @@ describe('an export of chosen events', () => {
     );
     const { session_id: sessionId, occurred } = rows[0]!;
     const cases: [object, string, unknown[]][] = [
-      [{ actorIds: [anna.id, clinician.id] }, 'actor = ANY($1)', [[anna.id, clinician.id]]],
+      [{ actorId: [anna.id, clinician.id] }, 'actor = ANY($1)', [[anna.id, clinician.id]]],
       [{ action: 'Patient' }, `action LIKE 'Patient.%'`, []],
       [{ outcome: 'refused' }, 'outcome = 4', []],
       [{ outcome: 'success', sessionId }, 'outcome = 0 AND session_id = $1', [sessionId]],

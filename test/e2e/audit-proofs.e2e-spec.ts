@@ -16,7 +16,7 @@ import {
   verifyInclusion,
 } from '../../src/tlog/index.js';
 import { fillLog } from '../harness/filled-log.js';
-import { NOBODY, openHospital, said, type Hospital } from '../harness/hospital.js';
+import { NOBODY, openHospital, said, waiting, type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import { isConsistent, isIncluded, leafHashOf, type PlainTree } from '../harness/rfc6962.js';
 import { seal, wholeLog } from '../harness/seals.js';
@@ -265,6 +265,17 @@ describe('tiles', () => {
       const answer = await http().get(`/v1/audit/tile/${path}`);
       expect([path, ...said(answer)]).toEqual([path, 404, 'http.not-found']);
     }
+  });
+
+  it('asked for by whole crowds that have to wait keep no officer waiting', async () => {
+    const { owner } = hospital.portal;
+    await owner.query('BEGIN; LOCK TABLE audit.tile_hash IN ACCESS EXCLUSIVE MODE');
+    const crowd = Array.from({ length: 12 }, () => http().get('/v1/audit/tile/1/000.p/1').then(said));
+    await waiting(hospital.portal, 2);
+    await officer().get('/v1/audit/events?limit=1').expect(200);
+    await officer().get('/v1/audit/proof/inclusion?index=0&size=1').expect(200);
+    await owner.query('ROLLBACK');
+    for (const [status] of await Promise.all(crowd)) expect([200, 503]).toContain(status);
   });
 
   it('of entries are for officers, and hold the leaves', async () => {

@@ -1,5 +1,15 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { leafHash, parseReceipt, verifyInclusion } from '../../src/tlog/index.js';
+import {
+  formatNote,
+  formatVerifierKey,
+  leafHash,
+  parseNote,
+  parseReceipt,
+  signNote,
+  verifierKeyOf,
+  verifyInclusion,
+} from '../../src/tlog/index.js';
 import { fillLog } from '../harness/filled-log.js';
 import { bytes, openHospital, said, type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
@@ -116,6 +126,21 @@ describe('a log that was tampered with', () => {
   const EDITED = `leaf = replace(leaf, '"m":', '"M":')`;
   const OTHER = `decode(repeat('ab', 32), 'hex')`;
   const REHASHED = `leaf_hash = sha256('\\x00'::bytea || convert_to(replace(leaf, '"m":', '"M":'), 'UTF8'))`;
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const foreign = verifierKeyOf('portal.test/audit', 1, publicKey);
+  const PLANTED = 'a note of another key';
+
+  /** The newest checkpoint, signed by somebody else. */
+  async function plant(): Promise<string> {
+    const { rows } = await portal.owner.query<{ note: string }>(
+      'SELECT note FROM audit.checkpoint ORDER BY size DESC LIMIT 1',
+    );
+    const { body } = parseNote(rows[0]!.note);
+    const signature = await signNote(body, { key: foreign, sign: (message) => sign(null, message, privateKey) });
+    return `WITH planted AS (INSERT INTO audit.verifier_key VALUES ('${formatVerifierKey(foreign)}', 'portal.test/audit', now()))
+      UPDATE audit.checkpoint SET note = '${formatNote({ body, signatures: [signature] })}'`;
+  }
+
   it.each([
     ['an edited leaf', `UPDATE audit.entry SET ${EDITED} WHERE idx = ${INDEX}`],
     ['an edited leaf with its hash', `UPDATE audit.entry SET ${EDITED}, ${REHASHED} WHERE idx = ${INDEX}`],
@@ -129,9 +154,9 @@ describe('a log that was tampered with', () => {
     ],
     ['a checkpoint without its signature', `UPDATE audit.checkpoint SET note = replace(note, E'\n\n— ', E'\n\n— x')`],
     ['a checkpoint that is no note', `UPDATE audit.checkpoint SET note = 'signed'`],
-    ['a key that is not known', 'DELETE FROM audit.verifier_key'],
+    ["another key's signature, with that key among the published ones", PLANTED],
   ])('gives no receipt out over %s, and says so to the operator', async (_, sql, index = INDEX) => {
-    expect((await portal.owner.query(sql)).rowCount).toBeGreaterThan(0);
+    expect((await portal.owner.query(sql === PLANTED ? await plant() : sql)).rowCount).toBeGreaterThan(0);
     const logged = portal.log.length;
     const answer = await receipt(officer, index);
     for (const [table, rows] of Object.entries(SEALED))

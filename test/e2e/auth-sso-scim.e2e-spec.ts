@@ -179,10 +179,9 @@ describe('somebody whom the directory has provisioned', () => {
   it('keeps an account that was activated already, with what stands in it, and no longer its password', async () => {
     const { user, oid, password, caller } = await activated();
     const sub = newSubject();
-    const bySso = await signIn('hospital', sub, { oid });
-    expect(bySso.body.status).toBe('authenticated');
+    expect(await (await comesIn('hospital', sub, { oid })).accountId()).toBe(user.id);
     expect(await linksOf(user.id)).toEqual([{ issuer: providers.hospital.issuer, subject: sub, is_managed: false }]);
-    expect((await caller.get('/v1/me').expect(200)).body).toMatchObject({ id: user.id });
+    expect(said(await caller.get('/v1/me'))).toEqual([401, 'auth.session-ended']);
     await portal.delivered();
     expect(portal.mails.findLast((one) => one.to === user.emails[0]!.value)!.text).toContain(
       'It is your only way in: no password is asked for.',

@@ -8,6 +8,7 @@ import {
   cosign,
   formatCheckpoint,
   formatNote,
+  formatReceipt,
   inclusionProof,
   leafHash,
   nodeHash,
@@ -123,22 +124,35 @@ function csvOf(lines: readonly string[]): Buffer {
   return textOf([[...HEADERS, 'leaf'].join(','), ...rows]);
 }
 
-const FHIR = 'https://portal.example/fhir/StructureDefinition';
+const BASE = 'https://portal.example';
 
-function fhirOf(lines: readonly string[]): Buffer {
+/** As much of an AuditEvent as a verifier holds against the leaf. */
+function fhirOf(places: readonly number[], lines: readonly string[]): Buffer {
   return textOf(
-    lines.map((line) => {
-      const { e, i } = JSON.parse(line) as { i: number; e: { id: string; act: string; t: string; out: number } };
+    places.map((place) => {
+      const line = lines[place]!;
+      const { e } = JSON.parse(line) as {
+        e: { id: string; act: string; t: string; out: number; pat?: string; actor: { id: string } };
+      };
+      const patient = { what: { reference: `Patient/${e.pat}` }, type: { code: '1' } };
       return JSON.stringify({
         resourceType: 'AuditEvent',
         id: e.id,
         extension: [
-          { url: `${FHIR}/audit-leaf-index`, valueString: String(i) },
-          { url: `${FHIR}/audit-leaf`, valueBase64Binary: Buffer.from(line).toString('base64') },
+          { url: `${BASE}/fhir/StructureDefinition/audit-leaf-index`, valueString: String(place) },
+          {
+            url: `${BASE}/fhir/StructureDefinition/audit-leaf`,
+            valueBase64Binary: Buffer.from(line).toString('base64'),
+          },
         ],
         action: e.act,
         recorded: e.t,
         outcome: String(e.out),
+        agent: [
+          { network: { type: '2', address: `198.51.100.${place % 250}` }, requestor: false },
+          { who: { identifier: { value: e.actor.id } }, requestor: true },
+        ],
+        entity: e.pat ? [patient] : [],
       });
     }),
   );
@@ -178,7 +192,7 @@ export async function makeBundle(plan: BundlePlan): Promise<Files> {
     ],
     ['events.ndjson', textOf(chosen)],
     ['events.csv', csvOf(chosen)],
-    ['events.fhir.ndjson', fhirOf(chosen)],
+    ['events.fhir.ndjson', fhirOf(places, lines)],
     [
       'disclosures.ndjson',
       textOf(places.map((leafIndex) => JSON.stringify({ leafIndex, disclosure: salted(leafIndex) }))),
@@ -194,23 +208,34 @@ export async function makeBundle(plan: BundlePlan): Promise<Files> {
     );
     files.set('proofs.ndjson', textOf(proofs));
   }
-  const range = kind === 'events' ? null : { from: places[0]!, to: places.at(-1)! + 1 };
+  const own = places.at(-1)!;
+  const receipt = {
+    index: own,
+    proof: await inclusionProof(own, size, hashes),
+    checkpoint: files.get('checkpoint')!.toString(),
+    extra: Buffer.from(lines[own]!),
+  };
+  files.set('export.tlog-proof', Buffer.from(formatReceipt(receipt)));
   const root = (await rootOf(size, hashes)).toString('base64');
-  files.set(
-    'manifest.json',
-    Buffer.from(JSON.stringify({ kind, size, root, count: places.length, range, filter: plan.filter ?? {} })),
-  );
+  const manifest = {
+    kind,
+    checkpoint: { origin: ORIGIN, size, root },
+    lines: places.length,
+    firstSeq: places[0],
+    lastSeq: own,
+    askedFor: { seq: own },
+    filter: { ...(kind === 'range' ? { toSeq: own } : {}), ...plan.filter },
+  };
+  files.set('manifest.json', Buffer.from(JSON.stringify(manifest)));
   return retold(files);
 }
 
 /** The manifest made anew to fit the files: what a forger would not forget. */
 export function retold(files: Files, change: object = {}): Files {
   const manifest = JSON.parse(files.get('manifest.json')!.toString()) as object;
-  const digests = [...files].filter(([name]) => name !== 'manifest.json').map(([name, bytes]) => [name, sha256(bytes)]);
-  return new Map(files).set(
-    'manifest.json',
-    Buffer.from(JSON.stringify({ ...manifest, ...change, files: Object.fromEntries(digests) })),
-  );
+  const told = [...files].filter(([name]) => name !== 'manifest.json' && !name.startsWith('tile/'));
+  const digests = told.map(([name, bytes]) => ({ name, bytes: bytes.length, sha256: sha256(bytes) }));
+  return new Map(files).set('manifest.json', Buffer.from(JSON.stringify({ ...manifest, ...change, files: digests })));
 }
 
 export function writeFolder(files: Files, folder: string): string {
@@ -227,4 +252,19 @@ export async function writeZip(files: Files, path: string): Promise<string> {
   zip.end();
   await pipeline(zip.outputStream, createWriteStream(path));
   return path;
+}
+
+/** A plan for a part of the log: all of it, the places `from` to before `to`, or some of those. */
+export function planOf(
+  lines: readonly string[],
+  signer: NoteSigner,
+  kind: BundlePlan['kind'],
+  size: number,
+  from: number,
+  to: number,
+): BundlePlan {
+  const all = Array.from({ length: size }, (_, index) => index);
+  const part = kind === 'log' ? all : all.slice(from, to);
+  const places = kind === 'events' ? part.filter((place) => place % 3 !== 1) : part;
+  return { kind, lines, size, previousSize: Math.max(1, Math.floor(size / 2)), places, signers: [signer] };
 }

@@ -43,19 +43,20 @@ const ROLE = 'http://terminology.hl7.org/CodeSystem/object-role';
 const XREQUEST = 'https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType';
 
 const AUTHORS = ['AUT', 'INF', 'CST'];
-const RULES: Record<string, { action: string; subtypes: string[]; client: string; server: string[]; user: string[] }> = {
-  Read: { action: 'R', subtypes: ['read', 'vread'], client: '110152', server: [DCM, '110153'], user: ['IRCP'] },
-  Query: {
-    action: 'E',
-    subtypes: ['search', 'search-type', 'search-system'],
-    client: '110153',
-    server: [DCM, '110152'],
-    user: ['IRCP'],
-  },
-  Create: { action: 'C', subtypes: ['create'], client: '110153', server: [DCM, '110152'], user: AUTHORS },
-  Update: { action: 'U', subtypes: ['update', 'patch'], client: '110153', server: [DCM, '110152'], user: AUTHORS },
-  Delete: { action: 'D', subtypes: ['delete'], client: '110150', server: [CUSTODIAN, 'custodian'], user: AUTHORS },
-};
+const RULES: Record<string, { action: string; subtypes: string[]; client: string; server: string[]; user: string[] }> =
+  {
+    Read: { action: 'R', subtypes: ['read', 'vread'], client: '110152', server: [DCM, '110153'], user: ['IRCP'] },
+    Query: {
+      action: 'E',
+      subtypes: ['search', 'search-type', 'search-system'],
+      client: '110153',
+      server: [DCM, '110152'],
+      user: ['IRCP'],
+    },
+    Create: { action: 'C', subtypes: ['create'], client: '110153', server: [DCM, '110152'], user: AUTHORS },
+    Update: { action: 'U', subtypes: ['update', 'patch'], client: '110153', server: [DCM, '110152'], user: AUTHORS },
+    Delete: { action: 'D', subtypes: ['delete'], client: '110150', server: [CUSTODIAN, 'custodian'], user: AUTHORS },
+  };
 
 const typed = (agent: Agent, system: string, codes: readonly string[]): boolean =>
   (agent.type?.coding ?? []).some((one) => one.system === system && codes.includes(one.code ?? ''));
@@ -73,7 +74,9 @@ export function againstBalp(event: AuditEvent): string[] {
   const rule = RULES[kind ?? ''];
   if (!rule) return ['an unknown profile'];
   need(is(event.type, 'http://terminology.hl7.org/CodeSystem/audit-event-type', 'rest'), 'type rest');
-  const interactions = (event.subtype ?? []).filter(({ system }) => system === 'http://hl7.org/fhir/restful-interaction');
+  const interactions = (event.subtype ?? []).filter(
+    ({ system }) => system === 'http://hl7.org/fhir/restful-interaction',
+  );
   need(interactions.length === 1 && rule.subtypes.includes(interactions[0]!.code ?? ''), 'subtype');
   need(kind !== 'Delete' || event.subtype?.length === 1, 'one subtype of a delete');
   need(event.action === rule.action, 'action');
@@ -84,7 +87,10 @@ export function againstBalp(event: AuditEvent): string[] {
   const servers = event.agent.filter((agent) => typed(agent, serverSystem, [serverCode]));
   const users = event.agent.filter((agent) => typed(agent, PARTICIPATION, rule.user));
   need(clients.length === 1 && servers.length === 1 && users.length <= 1, 'one client, one server, one user at most');
-  need([...clients, ...servers].every(({ who, network, media }) => who && network && !media), 'who and network');
+  need(
+    [...clients, ...servers].every(({ who, network, media }) => who && network && !media),
+    'who and network',
+  );
   need(
     users.every(({ who, network, media, requestor }) => who && requestor === true && !network && !media),
     'the user asks, and is no device',
@@ -100,7 +106,11 @@ export function againstBalp(event: AuditEvent): string[] {
       data.every(({ role, query, what, detail }) => is(role, ROLE, '24') && query && !what && !detail),
       'query',
     );
-  else need(data.every(({ role, what }) => role?.system === ROLE && /^(3|4|20)$/.test(role.code ?? '') && what), 'data');
+  else
+    need(
+      data.every(({ role, what }) => role?.system === ROLE && /^(3|4|20)$/.test(role.code ?? '') && what),
+      'data',
+    );
   const isPatient = ({ what, role }: Entity) => /^Patient\//.test(what?.reference ?? '') && is(role, ROLE, '1');
   need(ofPatient ? patients.length === 1 && patients.every(isPatient) : patients.length === 0, 'patient');
   return faults;

@@ -22,12 +22,16 @@ export interface ExportAnswer {
   files: { name: string; bytes: number; sha256: string }[];
 }
 
-/** Sequences, seals and works off what waits, as the server does by itself within seconds. */
+/** Gives all events their places, and has them signed. */
+export async function seal({ app }: Portal): Promise<void> {
+  await app.get(Sequencer).sequence();
+  // The sizes that exports ask for first, then the rest.
+  while (await app.get(Sealer).turn(true));
+}
+
+/** Seals and works off what waits, as the server does by itself within seconds. */
 export async function settle(portal: Portal): Promise<void> {
-  await portal.app.get(Sequencer).sequence();
-  // What comes meanwhile may be sealed in between: a wanted size first, the rest behind it.
-  await portal.app.get(Sealer).turn(true);
-  await portal.app.get(Sealer).turn(true);
+  await seal(portal);
   portal.clock.forward(2);
   await portal.app.get(ExportJobs).drain();
 }

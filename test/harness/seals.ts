@@ -1,3 +1,4 @@
+import { SealingJob } from '../../src/modules/audit/sealing/sealing.job.js';
 import { Sealer } from '../../src/modules/audit/sealing/sealer.js';
 import { Sequencer } from '../../src/modules/audit/sequencer.js';
 import type { Portal } from './portal.js';
@@ -10,8 +11,9 @@ export async function wholeLog({ owner }: Portal): Promise<{ lines: string[]; tr
   return { lines, tree: new PlainTree(lines.map(leafHashOf)) };
 }
 
-/** Has everything that waits placed and sealed; resolves with the size of the newest checkpoint. */
+/** Has everything that waits placed and sealed, and from now on nothing unless asked for; resolves with the size of the newest checkpoint. */
 export async function seal({ app, owner }: Portal): Promise<number> {
+  await app.get(SealingJob).beforeApplicationShutdown();
   await app.get(Sequencer).sequence();
   await app.get(Sealer).turn(true);
   const { rows } = await owner.query<{ size: string }>('SELECT max(size) AS size FROM audit.published');

@@ -81,7 +81,7 @@ export class EventsQuery extends PageQuery {
   @OneOf(ORDERS, {
     optional: true,
     description:
-      'Element to sort by, downwards behind a minus; `-seq` by default. `at` with a session or a patient is its timeline.',
+      'Element to sort by, downwards behind a minus; `-at` by default. `at` with a session or a patient is its timeline.',
   })
   sort?: string;
 }

@@ -15,7 +15,7 @@ import { ExportService } from './exports/export.service.js';
 import { ExportZip } from './exports/export-zip.js';
 import { Ledger } from './ledger.service.js';
 import { ProofsController } from './proofs/proofs.controller.js';
-import { ProofsService } from './proofs/proofs.service.js';
+import { OpenProofs, ProofsService } from './proofs/proofs.service.js';
 import { Anchoring } from './sealing/anchors/anchoring.js';
 import { AnchorsRepository } from './sealing/anchors/anchors.repository.js';
 import { CheckpointsRepository, SealingPool } from './sealing/checkpoints.repository.js';
@@ -26,13 +26,18 @@ import { Sealer } from './sealing/sealer.js';
 import { SealingJob } from './sealing/sealing.job.js';
 import { SealingState } from './sealing/sealing-state.js';
 import { Sequencer } from './sequencer.js';
-import { AuditorPool } from './tree/auditor-pool.js';
+import { VerificationController } from './verification/verification.controller.js';
+import { VerificationJob } from './verification/verification.job.js';
+import { VerificationPool, VerificationRepository } from './verification/verification.repository.js';
+import { VerificationService } from './verification/verification.service.js';
+import { Verifier } from './verification/verifier.js';
+import { AuditorPool, OpenPool } from './tree/auditor-pool.js';
 import { TreeRepository } from './tree/tree.repository.js';
 
 /** Global because every module's events end here; they reach it only through the platform's port. */
 @Global()
 @Module({
-  controllers: [AuditController, ErasureController, ExportController, ProofsController],
+  controllers: [AuditController, ErasureController, ExportController, ProofsController, VerificationController],
   providers: [
     { provide: AuditSink, useClass: Ledger },
     Sequencer,
@@ -48,7 +53,9 @@ import { TreeRepository } from './tree/tree.repository.js';
     SealingJob,
     AuditorPool,
     TreeRepository,
+    OpenPool,
     ProofsService,
+    OpenProofs,
     EventsService,
     EventsRepository,
     Erasures,
@@ -59,6 +66,11 @@ import { TreeRepository } from './tree/tree.repository.js';
     ExportJobs,
     ExportZip,
     ExportService,
+    VerificationPool,
+    VerificationRepository,
+    Verifier,
+    VerificationJob,
+    VerificationService,
   ],
   exports: [AuditSink],
 })

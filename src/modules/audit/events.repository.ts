@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Params } from '../../platform/database/accessible.js';
 import { Problem } from '../../platform/http/problem.js';
-import { entryConditions, type EntryFilter } from './entry-filter.js';
+import { entryConditions, PLACE, type EntryFilter } from './entry-filter.js';
 import { orderOf, type Place } from './entry-order.js';
 import { AuditorPool } from './tree/auditor-pool.js';
 
@@ -43,9 +43,9 @@ export class EventsRepository {
     // The page is cut before anything is joined to it: whatever it is sorted by, few rows go further.
     return this.read(
       `SELECT p.idx, p.key::text AS key, p.leaf, d.disclosure
-         FROM (SELECT e.idx, ${key} AS key, e.leaf FROM audit.entry e ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''}
+         FROM (SELECT e.idx, ${key} AS key, ${PLACE} AS place, e.leaf FROM audit.entry e ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''}
                 ORDER BY ${by} LIMIT ${params.add(limit)}) p
-         LEFT JOIN audit.disclosure d ON d.digest = p.leaf::json #>> '{e,net,_sd,0}'
+         LEFT JOIN audit.disclosure d ON d.digest = p.place
         ORDER BY ${byOuter}`,
       params.values,
     );
@@ -54,7 +54,7 @@ export class EventsRepository {
   async find(seq: number): Promise<EntryRow | null> {
     const rows = await this.read(
       `SELECT e.idx, e.idx::text AS key, e.leaf, d.disclosure FROM audit.entry e
-         LEFT JOIN audit.disclosure d ON d.digest = e.leaf::json #>> '{e,net,_sd,0}' WHERE e.idx = $1`,
+         LEFT JOIN audit.disclosure d ON d.digest = ${PLACE} WHERE e.idx = $1`,
       [seq],
     );
     return rows[0] ?? null;

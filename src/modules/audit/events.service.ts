@@ -116,7 +116,7 @@ export class EventsService {
     const filter = filterOf(query);
     lookedFor(ctx, filter);
     const after = this.cursors.open<Place>(ctx, 'audit.events', query);
-    const rows = await this.events.list({ filter, order: query.sort ?? '-seq', after, limit: limitOf(query) + 1 });
+    const rows = await this.events.list({ filter, order: query.sort ?? '-at', after, limit: limitOf(query) + 1 });
     return this.cursors.page(ctx, 'audit.events', query, rows, placeOf, viewOf);
   }
 

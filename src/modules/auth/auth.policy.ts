@@ -23,8 +23,10 @@ export function authPolicy(policy: Policy, person: Person): void {
   // Administrators keep the keys of machines, and invitations; the front desk those of patients.
   if (person.roles.has('admin')) {
     policy.allow(['list', 'create', 'revoke'], 'ClientKey');
-    policy.allow(['list', 'delete'], 'Invitation');
+    policy.allow(['list', 'delete', 'search'], 'Invitation');
   } else if (person.roles.has('staff')) policy.allow(['list', 'delete'], 'Invitation', { of: 'patient' });
+  // Who releases records looks after who lets patients in to them: the front desk invites, and sees not what others did.
+  if (person.roles.has('records_officer')) policy.allow('search', 'Invitation', { of: 'patient' });
 
   // Administrators help others back in, and nobody helps themselves. What takes second factors away needs two of them.
   if (person.roles.has('admin')) {
@@ -37,7 +39,7 @@ export function authPolicy(policy: Policy, person: Person): void {
 
   // Administrators see who signs in by which identity provider, and take a wrong link away; not their own that way.
   if (person.roles.has('admin')) {
-    policy.allow(['list', 'revoke'], 'FederatedIdentity');
+    policy.allow(['read', 'revoke'], 'FederatedIdentity');
     policy.forbid('revoke', 'FederatedIdentity', { accountId: person.id });
   }
 

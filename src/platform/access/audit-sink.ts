@@ -35,6 +35,6 @@ export interface SystemFact {
   at: Date;
   /** FHIR AuditEvent.outcome; 0 (success) where nothing is said. */
   outcome?: 0 | 4 | 8;
-  /** Codes, numbers and names of things; nothing of a person, because no leaf can be erased. */
-  detail?: Readonly<Record<string, string | number>>;
+  /** Codes, numbers and names of things; nothing of a person, because no leaf can be erased. `_sd`: commitments (RFC 9901). */
+  detail?: Readonly<Record<string, string | number | readonly string[]>>;
 }

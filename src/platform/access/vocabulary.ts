@@ -29,6 +29,8 @@ export interface Subjects {
   AuditErasure: object;
   /** Copies of the audit trail that verify by themselves. */
   AuditExport: object;
+  /** Whether the audit trail is what it was. */
+  AuditVerification: object;
   /** Help of administrators with somebody's way in. */
   AccountReset: { accountId: string; requestedBy: string };
   CareTeam: { patientId: string };

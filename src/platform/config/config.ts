@@ -1,5 +1,4 @@
 import { cleanEnv } from 'envalid';
-import type { VerifierKey } from '../../tlog/index.js';
 import { ROLES, STAFF_ROLES, type Role } from '../access/vocabulary.js';
 import { problemsOf } from './problems.js';
 import { settings, type Settings } from './settings.js';
@@ -89,10 +88,12 @@ export interface Config {
   /** The audit trail's checkpoints: under which name they are signed, and who else gets them. */
   readonly audit: {
     readonly origin: string;
+    /** Longest time between two verifications of what is new. */
+    readonly verifySeconds: number;
     readonly anchorDir: string | null;
     readonly anchorStore: { readonly url: string; readonly tokenFile: string | null } | null;
     readonly webhook: { readonly url: string; readonly secret: string } | null;
-    readonly witnesses: readonly { readonly url: string; readonly key: VerifierKey }[];
+    readonly witnesses: readonly { readonly url: string; readonly name: string; readonly vkey: string }[];
   };
   readonly bcryptCost: number;
   readonly logLevel: string;
@@ -192,6 +193,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
     recovery: { lostFactorWaitSeconds: Math.max(0, env.LOST_FACTOR_WAIT_HOURS) * 3600 },
     audit: {
       origin: env.AUDIT_ORIGIN || `${URL.canParse(publicUrl) ? new URL(publicUrl).host : env.HOST}/audit`,
+      verifySeconds: env.AUDIT_VERIFY_MINUTES * 60,
       anchorDir: env.AUDIT_ANCHOR_DIR || null,
       anchorStore:
         env.AUDIT_ANCHOR_URL === ''

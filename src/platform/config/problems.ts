@@ -55,9 +55,11 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     problems.push('TLS_CLIENT_CERT_HEADER needs TRUSTED_PROXIES: from anybody else it would be a forgery');
   if (env.SMS_WEBHOOK_URL !== '' && env.SMS_WEBHOOK_SECRET.length < 32)
     problems.push('SMS_WEBHOOK_SECRET must have at least 32 characters where SMS_WEBHOOK_URL is set');
+  if (!(env.AUDIT_VERIFY_MINUTES >= 1 && env.AUDIT_VERIFY_MINUTES <= 1440))
+    problems.push('AUDIT_VERIFY_MINUTES must be from 1 to 1440');
   if (env.AUDIT_WEBHOOK_URL !== '' && env.AUDIT_WEBHOOK_SECRET.length < 32)
     problems.push('AUDIT_WEBHOOK_SECRET must have at least 32 characters where AUDIT_WEBHOOK_URL is set');
-  if (new Set(env.AUDIT_WITNESSES.map(({ key }) => key.name)).size !== env.AUDIT_WITNESSES.length)
+  if (new Set(env.AUDIT_WITNESSES.map(({ name }) => name)).size !== env.AUDIT_WITNESSES.length)
     problems.push('AUDIT_WITNESSES names a witness twice');
   if (env.SSO_RETURN_URL !== '' && !isPageOf(env.SSO_RETURN_URL, env.NODE_ENV === 'production'))
     problems.push('SSO_RETURN_URL must be an https:// address without query and fragment');

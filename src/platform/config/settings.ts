@@ -117,7 +117,7 @@ export const settings = {
   }),
   SSO_PROVIDERS_FILE: str({
     default: '',
-    desc: 'JSON list of identity providers for single sign-on (OpenID Connect); empty: none. See src/modules/auth/README.md',
+    desc: 'JSON list of identity providers for single sign-on (OpenID Connect); empty: none. With scimMatch its people are those of the directory (SCIM), linked at their first sign-in. See src/modules/auth/README.md',
   }),
   SSO_RETURN_URL: str({
     default: '',
@@ -187,6 +187,10 @@ export const settings = {
     default: '',
     desc: 'name under which checkpoints of the audit trail are signed; never to be changed afterwards. Default: host of PUBLIC_URL + /audit',
   }),
+  AUDIT_VERIFY_MINUTES: minutes(
+    60,
+    'time between two verifications of what is new in the audit trail; all of it is verified every day',
+  ),
   AUDIT_ANCHOR_DIR: str({
     default: '',
     desc: 'folder that every checkpoint is written to once, best one that nobody can delete from (WORM, another machine)',

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Params } from '../../../platform/database/accessible.js';
-import { entryConditions } from '../entry-filter.js';
+import { entryConditions, PLACE } from '../entry-filter.js';
 import { AuditorPool } from '../tree/auditor-pool.js';
 import { LogGap } from '../tree/tree.repository.js';
 import type { Entry } from './export-leaf.js';
@@ -68,13 +68,12 @@ export class ExportEntries {
   }
 
   private async read({ isDisclosing }: FixedExport, where: string[], values: unknown[]): Promise<Entry[]> {
-    const [column, join] = isDisclosing
-      ? [', d.disclosure', `LEFT JOIN audit.disclosure d ON d.digest = e.leaf::json #>> '{e,net,_sd,0}'`]
-      : ['', ''];
-    const rows = await this.pool.query<Row>(
-      `SELECT e.idx, e.leaf, e.leaf_hash${column} FROM audit.entry e ${join} WHERE ${where.join(' AND ')} ORDER BY e.idx LIMIT ${PAGE}`,
-      values,
-    );
+    // First the page, then what opens its lines: joined the other way round, every page would open the whole window.
+    const page = (more: string) =>
+      `SELECT e.idx, e.leaf, e.leaf_hash${more} FROM audit.entry e WHERE ${where.join(' AND ')} ORDER BY e.idx LIMIT ${PAGE}`;
+    const opened = `SELECT p.*, d.disclosure FROM (${page(`, ${PLACE} AS place`)}) p
+      LEFT JOIN audit.disclosure d ON d.digest = p.place ORDER BY p.idx`;
+    const rows = await this.pool.query<Row>(isDisclosing ? opened : page(''), values);
     return rows.map(entryOf);
   }
 }

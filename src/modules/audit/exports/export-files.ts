@@ -10,6 +10,7 @@ import {
   parseNote,
   TILE,
   tilePath,
+  type Subtree,
   type SubtreeHashes,
 } from '../../../tlog/index.js';
 import { LogGap, TreeRepository } from '../tree/tree.repository.js';
@@ -26,7 +27,7 @@ const JSON_TYPE = 'application/json';
 export interface SmallFile {
   name: string;
   mediaType: string;
-  bytes(): Promise<Buffer>;
+  bytes: () => Promise<Buffer>;
 }
 
 /** Everything that may be fetched by itself. */
@@ -45,8 +46,8 @@ export const FILE_NAMES = [
 ] as const;
 
 const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
-/** Tiles in memory while proofs are made: 4 MB. */
-const TILES_KEPT = 512;
+/** Kept while proofs are made: tiles (4 MB), and hashes of subtrees, nearly all of which a leaf's proof shares with its neighbour's (4 MB). */
+const KEPT = { tiles: 512, subtrees: 20_000 };
 
 /** The files of an export, each made from the log whenever it is asked for, with the same bytes each time. */
 @Injectable()
@@ -112,7 +113,7 @@ export class ExportFiles {
   }
 
   /** A range's tiles in the order of the bundle, each read when it is come to. */
-  *tiles(row: FixedExport): Generator<{ name: string; bytes(): Promise<Buffer> }> {
+  *tiles(row: FixedExport): Generator<{ name: string; bytes: () => Promise<Buffer> }> {
     const plan = planOf(row.filter, row.ownIdx, row.treeSize);
     if (plan.kind !== 'range') return;
     for (const tile of tilesOf(plan.from, plan.to, row.treeSize)) {
@@ -179,14 +180,31 @@ export class ExportFiles {
     if (!isWhole) throw new Error(`${file.name} of the export ${row.id} is not what was prepared`);
   }
 
-  /** The tree as it was at that size; tiles that were read are kept, because neighbours share them. */
+  /** The tree as it was at that size. */
   private hashes(treeSize: number): SubtreeHashes {
-    const known = new LRUCache<string, Buffer>({ max: TILES_KEPT });
-    return fromTiles(treeSize, async (tile) => {
-      const path = tilePath(tile);
-      const bytes = known.get(path) ?? (await this.tree.tile(tile.level, tile.n * TILE, tile.width));
-      known.set(path, bytes);
-      return bytes;
-    });
+    const tiles = new LRUCache<string, Buffer>({ max: KEPT.tiles });
+    return remembering(
+      fromTiles(treeSize, async (tile) => {
+        const path = tilePath(tile);
+        const bytes = tiles.get(path) ?? (await this.tree.tile(tile.level, tile.n * TILE, tile.width));
+        tiles.set(path, bytes);
+        return bytes;
+      }),
+    );
   }
+}
+
+function remembering(hashes: SubtreeHashes): SubtreeHashes {
+  const known = new LRUCache<string, Buffer>({ max: KEPT.subtrees });
+  const nameOf = ({ level, n }: Subtree) => `${level}/${n}`;
+  return async (wanted) => {
+    const found = new Map(wanted.map((one) => [nameOf(one), known.get(nameOf(one))]));
+    const missing = wanted.filter((one) => found.get(nameOf(one)) === undefined);
+    const read = missing.length === 0 ? [] : await hashes(missing);
+    missing.forEach((one, at) => {
+      known.set(nameOf(one), read[at]);
+      found.set(nameOf(one), read[at]);
+    });
+    return wanted.map((one) => found.get(nameOf(one))!);
+  };
 }

@@ -5,16 +5,27 @@ import type { ExportState } from './export.repository.js';
 
 export const FORMATS = ['ndjson', 'csv', 'fhir'] as const;
 
+/** As in the search of events, but for addresses: those can be erased, and what was exported for what reason stands for ever. */
 export class ExportFilterInput {
-  @Uuids({ optional: true, many: 50, description: 'Accounts that acted.' })
-  actorIds?: string[];
+  @Uuids({ optional: true, many: 50, repeatable: true, description: 'Accounts that acted.' })
+  actorId?: string[];
 
   @Uuids({
     optional: true,
     many: 50,
+    repeatable: true,
     description: 'Patients whose data was touched. With nothing else: every event of theirs, provably complete.',
   })
-  patientIds?: string[];
+  patientId?: string[];
+
+  @Text({
+    optional: true,
+    max: 40,
+    pattern: /^[A-Za-z]+$/,
+    description: 'First part of the event code.',
+    example: 'Record',
+  })
+  subjectType?: string;
 
   @Text({
     optional: true,
@@ -26,6 +37,15 @@ export class ExportFilterInput {
 
   @OneOf(['success', 'refused', 'failed'], { optional: true, description: 'How it ended.' })
   outcome?: string;
+
+  @Text({
+    optional: true,
+    max: 20,
+    pattern: /^[A-Z0-9]+$/,
+    description: 'Purpose of use (HL7 v3 ActReason).',
+    example: 'TREAT',
+  })
+  purpose?: string;
 
   @Instant({ optional: true, description: 'Not before.' })
   from?: string;

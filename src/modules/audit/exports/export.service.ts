@@ -40,19 +40,25 @@ const notReady = (): Problem =>
 const failed = (): Problem =>
   new Problem(409, 'audit.export-failed', 'This export cannot be had: its state says why. Ask for a new one.');
 
-/** Ids as the log has them, lists without repetitions, and nothing that was left out. */
-function filterOf(input: ExportFilterInput = {}): ExportFilter {
+/** What was left out is not there at all. */
+const present = (filter: object): object =>
+  Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+
+/** Ids as the log has them, and none twice. */
+function filterOf({ requestId, sessionId, actorId, patientId, ...rest }: ExportFilterInput = {}): ExportFilter {
   const ids = (list: string[] | undefined) => list && [...new Set(list.map((id) => id.toLowerCase()))];
-  const { requestId, sessionId, actorIds, patientIds, ...rest } = input;
-  const filter = {
+  return present({
     ...rest,
-    actorIds: ids(actorIds),
-    patientIds: ids(patientIds),
+    actorIds: ids(actorId),
+    patientIds: ids(patientId),
     requestId: requestId?.toLowerCase(),
     sessionId: sessionId?.toLowerCase(),
-  };
-  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+  });
 }
+
+/** In the words in which it was asked for. */
+const askedFor = ({ actorIds, patientIds, ...rest }: ExportFilter): object =>
+  present({ actorId: actorIds, patientId: patientIds, ...rest });
 
 function endOf(row: ExportRow): number | null {
   if (row.ownIdx === null || row.treeSize === null) return null;
@@ -61,9 +67,10 @@ function endOf(row: ExportRow): number | null {
 }
 
 function viewOf(row: ExportRow): ExportView {
-  const { id, state, failure, filter, formats, reason, isDisclosing, accountId, position, lines, result } = row;
+  const { id, state, failure, formats, reason, isDisclosing, accountId, position, lines, result } = row;
   return {
-    ...{ id, state, failure, filter, formats, reason, accountId },
+    ...{ id, state, failure, formats, reason, accountId },
+    filter: askedFor(row.filter),
     disclosures: isDisclosing,
     createdAt: row.createdAt.toISOString(),
     finishedAt: row.finishedAt?.toISOString() ?? null,

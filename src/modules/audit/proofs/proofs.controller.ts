@@ -16,7 +16,7 @@ import { Endpoint } from '../../../platform/access/endpoint.js';
 import { isKnownTo } from '../../../platform/http/if-none-match.js';
 import { EventParams } from '../audit.dto.js';
 import { ConsistencyQuery, ConsistencyView, InclusionQuery, InclusionView } from './proofs.dto.js';
-import { ProofsService } from './proofs.service.js';
+import { OpenProofs, ProofsService } from './proofs.service.js';
 
 /** Half of the shortest time between two checkpoints: what caches tell is never far behind. */
 const CHECKPOINT_CACHE = 'public, max-age=5';
@@ -42,7 +42,10 @@ const tileName = (description: string) => ApiParam({ name: 'path', description, 
  */
 @Controller('v1/audit')
 export class ProofsController {
-  constructor(private readonly proofs: ProofsService) {}
+  constructor(
+    private readonly proofs: ProofsService,
+    private readonly open: OpenProofs,
+  ) {}
 
   @Get('checkpoint')
   @Endpoint({
@@ -57,7 +60,7 @@ export class ProofsController {
     @Headers('if-none-match') known: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string | undefined> {
-    const { note } = await this.proofs.checkpoint();
+    const { note } = await this.open.checkpoint();
     const etag = `"${hash('sha256', note, 'base64url')}"`;
     void reply.type(PLAIN).headers({ 'cache-control': CHECKPOINT_CACHE, etag });
     if (!isKnownTo(known, etag)) return note;
@@ -76,7 +79,7 @@ export class ProofsController {
     produces: 'text/plain',
   })
   async keys(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
-    const keys = await this.proofs.keys();
+    const keys = await this.open.keys();
     void reply.type(PLAIN).header('cache-control', KEYS_CACHE);
     return keys;
   }
@@ -101,7 +104,7 @@ export class ProofsController {
     response: ConsistencyView,
   })
   consistency(@Query() query: ConsistencyQuery): Promise<ConsistencyView> {
-    return this.proofs.consistency(query);
+    return this.open.consistency(query);
   }
 
   @Get('tile/entries/*')
@@ -134,7 +137,7 @@ export class ProofsController {
     produces: BYTES,
   })
   async tile(@TileName() name: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<Buffer> {
-    const { bytes, isFull } = await this.proofs.hashTile(`tile/${name}`);
+    const { bytes, isFull } = await this.open.hashTile(`tile/${name}`);
     void reply.type(BYTES).header('cache-control', isFull ? FULL_TILE_CACHE : PARTIAL_TILE_CACHE);
     return bytes;
   }

@@ -8,18 +8,18 @@ import {
   entryBundle,
   formatReceipt,
   inclusionProof,
-  isSignedBy,
   leafHash,
   NoteError,
   parseCheckpoint,
   parseNote,
   parseTilePath,
-  parseVerifierKey,
   TILE,
   tileWidth,
   verifyInclusion,
   type TileName,
 } from '../../../tlog/index.js';
+import { LogKeys } from '../sealing/log-keys.js';
+import { OpenPool } from '../tree/auditor-pool.js';
 import { LogGap, TreeRepository, type LeafRow, type SignedCheckpoint } from '../tree/tree.repository.js';
 import type { ConsistencyQuery, ConsistencyView, InclusionQuery, InclusionView } from './proofs.dto.js';
 import { logDamaged, noSuchProof, notSealedYet } from './proofs.errors.js';
@@ -28,24 +28,12 @@ const toBase64 = (hashes: readonly Buffer[]): string[] => hashes.map((hash) => h
 
 const needed = (pointer: string, detail: string) => invalid([{ pointer, code: 'missing', detail }]);
 
-/** As whoever gets the receipt will verify it: signature, then path from the leaf's bytes to the signed root. */
-function isProved({ index, line }: LeafRow, text: string, proof: readonly Buffer[], vkeys: readonly string[]): boolean {
-  try {
-    const note = parseNote(text);
-    const { size, root } = parseCheckpoint(note.body);
-    const isSigned = vkeys.some((vkey) => isSignedBy(note, parseVerifierKey(vkey)));
-    return isSigned && verifyInclusion({ index, size, leafHash: leafHash(line), proof, root });
-  } catch (error) {
-    if (error instanceof NoteError) return false;
-    throw error;
-  }
-}
-
 /** Proofs out of the log, for trees that a checkpoint was signed for and no later ones: nobody could verify those. */
 @Injectable()
 export class ProofsService {
   constructor(
     private readonly tree: TreeRepository,
+    private readonly logKeys: LogKeys,
     private readonly logger: Logger,
   ) {}
 
@@ -92,9 +80,7 @@ export class ProofsService {
   async entries(ctx: SignedIn, path: string): Promise<Buffer> {
     const { n, width } = await this.tileAt(path);
     ctx.touch({ patientId: null, type: 'EntryBundle', id: `${n * TILE}-${n * TILE + width - 1}` });
-    const lines: Buffer[] = [];
-    for await (const line of this.tree.lines(n * TILE, n * TILE + width)) lines.push(line);
-    return entryBundle(lines);
+    return entryBundle(await this.intact(Array.fromAsync(this.tree.lines(n * TILE, n * TILE + width))));
   }
 
   /**
@@ -109,7 +95,7 @@ export class ProofsService {
     if (leaf.index >= size) throw notSealedYet();
     ctx.touch({ patientId: null, type: 'AuditEvent', id: String(seq) });
     const proof = await this.intact(inclusionProof(leaf.index, size, this.tree.hashes()));
-    await this.requireTrue(leaf, note, proof);
+    this.requireTrue(leaf, note, proof);
     return formatReceipt({ index: leaf.index, proof, checkpoint: note, extra: leaf.line });
   }
 
@@ -133,11 +119,24 @@ export class ProofsService {
     return tile;
   }
 
-  private async requireTrue(leaf: LeafRow, note: string, proof: readonly Buffer[]): Promise<void> {
-    if (isProved(leaf, note, proof, await this.tree.verifierKeys())) return;
+  private requireTrue(leaf: LeafRow, note: string, proof: readonly Buffer[]): void {
+    if (this.isProved(leaf, note, proof)) return;
     const reason = `entry ${leaf.index}`;
     this.logger.error('an entry of the audit trail does not lead to its signed checkpoint', undefined, { reason });
     throw logDamaged();
+  }
+
+  /** As whoever gets the receipt will verify it: a key of ours has signed the root, and the leaf's bytes lead to it. */
+  private isProved({ index, line }: LeafRow, text: string, proof: readonly Buffer[]): boolean {
+    try {
+      const note = parseNote(text);
+      const { origin, size, root } = parseCheckpoint(note.body);
+      if (!this.logKeys.hasSigned(origin, note)) return false;
+      return verifyInclusion({ index, size, leafHash: leafHash(line), proof, root });
+    } catch (error) {
+      if (error instanceof NoteError) return false;
+      throw error;
+    }
   }
 
   private async intact<T>(work: Promise<T>): Promise<T> {
@@ -148,5 +147,13 @@ export class ProofsService {
       this.logger.error('the audit trail has a hole below its signed checkpoint', error);
       throw logDamaged();
     }
+  }
+}
+
+/** The same over connections of its own, for routes that are open to all. */
+@Injectable()
+export class OpenProofs extends ProofsService {
+  constructor(pool: OpenPool, logKeys: LogKeys, logger: Logger) {
+    super(new TreeRepository(pool), logKeys, logger);
   }
 }

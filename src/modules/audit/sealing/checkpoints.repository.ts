@@ -112,12 +112,12 @@ export class CheckpointsRepository {
     return rows.map(({ origin }) => origin);
   }
 
-  /** The newest checkpoint of a closed name that is not larger than the log is now. */
-  async newestClosed(db: Queries, most: number): Promise<SignedRow | null> {
+  /** The newest checkpoint of the names before this one that is not larger than the log is now. */
+  async newestBefore(db: Queries, generation: number, most: number): Promise<SignedRow | null> {
     const [row] = await db.query<LogRow>(
       `SELECT size, origin, root, note, signed_at FROM audit.checkpoint
-        WHERE generation < audit.generation() AND size <= $1 ORDER BY size DESC, generation DESC LIMIT 1`,
-      [most],
+        WHERE generation < $1 AND size <= $2 ORDER BY size DESC, generation DESC LIMIT 1`,
+      [generation, most],
     );
     return row ? checkpointOf(row) : null;
   }
@@ -129,6 +129,24 @@ export class CheckpointsRepository {
       ...[row.root, row.note, row.signedAt],
     ]);
     return answer!.seal;
+  }
+
+  /** Closes the present name with an event in the log, and opens the next; resolves with the event's place. */
+  async open(
+    db: Queries,
+    next: { generation: number; origin: string; closedNote: string; at: Date },
+    event: { eventId: string; event: string; action: string },
+    reason: { digest: string; disclosure: string },
+  ): Promise<number> {
+    const [row] = await db.query<{ place: string }>(
+      'SELECT audit.open_origin($1, $2, $3, $4, $5, $6, $7, $8, $9) AS place',
+      [
+        ...[next.generation, next.origin, next.closedNote, next.at],
+        ...[event.eventId, event.event, event.action],
+        ...[reason.digest, reason.disclosure],
+      ],
+    );
+    return Number(row!.place);
   }
 
   /** Adds public keys to those that stay published; gives the ones that are new beside others of that name. */

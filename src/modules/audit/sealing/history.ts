@@ -82,9 +82,9 @@ export class History {
    * Where a name of the log begins: nothing is signed under it yet. A later name goes on from the newest checkpoint of a
    * former one that the log bears out; else everything is read again.
    */
-  async beginning(db: Pick<Db, 'query'>, log: LogNow): Promise<Frontier> {
+  async beginning(db: Pick<Db, 'query'>, log: Pick<LogNow, 'generation' | 'head'>): Promise<Frontier> {
     if (log.generation === 1) return Frontier.empty();
-    const former = await this.checkpoints.newestClosed(db, log.head.size);
+    const former = await this.checkpoints.newestBefore(db, log.generation, log.head.size);
     if (!former || !this.isOurs(former)) return Frontier.empty();
     const frontier = await this.stored(former.size).catch((error: unknown) => {
       if (error instanceof SealingRefusal) return null;
@@ -93,7 +93,8 @@ export class History {
     return frontier?.root().equals(former.root) ? frontier : Frontier.empty();
   }
 
-  private isOurs(row: SignedRow): boolean {
+  /** A note that says what the row says, signed by a key of ours. */
+  isOurs(row: Omit<SignedRow, 'signedAt'>): boolean {
     try {
       const note = parseNote(row.note);
       return isSame(parseCheckpoint(note.body), row) && this.keys.hasSigned(row.origin, note);

@@ -28,6 +28,8 @@ type Queries = Pick<Db, 'query'>;
 export class Sealer {
   /** The tree at the newest checkpoint, kept between turns. */
   private frontier: Frontier | null = null;
+  /** A size on the way was signed, for an export: the rest need not wait until it is due. */
+  private isMidway = false;
   private publishedKeys = '';
   private working: Promise<unknown> = Promise.resolve();
 
@@ -102,6 +104,7 @@ export class Sealer {
     await this.memory.write({ seen: { ...checkpoint, note, isPublished: false }, refusal: null });
     const published = await this.publish(db, log, { ...checkpoint, note, signedAt: this.clock.now() });
     this.frontier = frontier;
+    this.isMidway = frontier.size < head.size;
     return published;
   }
 
@@ -119,7 +122,7 @@ export class Sealer {
 
   private isDue(log: LogNow): boolean {
     const waiting = log.head.size - (log.latest?.size ?? 0);
-    return waiting >= SEAL_ENTRIES || this.state.report().lagSeconds >= SEAL_SECONDS;
+    return this.isMidway || waiting >= SEAL_ENTRIES || this.state.report().lagSeconds >= SEAL_SECONDS;
   }
 
   private async frontierOf(latest: SignedRow): Promise<Frontier> {

@@ -13,3 +13,15 @@ export class AuditorPool extends SystemPool implements OnApplicationShutdown {
     return this.close();
   }
 }
+
+/** The same for what anybody may ask for: however many ask, officers, exports and verification keep their connections. */
+@Injectable()
+export class OpenPool extends SystemPool implements OnApplicationShutdown {
+  constructor(@Inject(CONFIG) config: Config) {
+    super(config.database.auditorUrl, { max: 2, name: 'portico-open-proofs', statementTimeoutMs: 5_000 });
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,4 +1,5 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { SystemPool } from '../../../platform/database/system-pool.js';
 import { fold, hashesIn, type SubtreeHashes } from '../../../tlog/index.js';
 import { AuditorPool } from './auditor-pool.js';
 
@@ -78,7 +79,7 @@ const checkpointOf = (row: {
 /** The log as a tree, over the auditor's connections. What it gives is as the database has it: callers verify against a checkpoint. */
 @Injectable()
 export class TreeRepository {
-  constructor(private readonly pool: AuditorPool) {}
+  constructor(@Inject(AuditorPool) private readonly pool: SystemPool) {}
 
   async head(): Promise<TreeHead> {
     const [row] = await this.pool.query<{ size: string; peaks: (Buffer | null)[] }>(

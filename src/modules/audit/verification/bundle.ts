@@ -1,7 +1,7 @@
 import { BundleFiles } from './bundle-files.js';
 import { openCheckpoint, type OpenedCheckpoint, type Trusted } from './checkpoints.js';
 import { Counters } from './counters.js';
-import { Disclosures } from './disclosures.js';
+import { Disclosures, NOTHING } from './disclosures.js';
 import { finding, Refusal, Unverifiable, type Finding } from './findings.js';
 import { checkHistory, CONSISTENCY, readConsistency } from './history.js';
 import { LeafChecker } from './leaf-check.js';
@@ -9,6 +9,7 @@ import { csvLeaves, fhirLeaves, ndjsonLeaves, type LeafLine } from './leaf-lines
 import { linesOf } from './lines.js';
 import { completenessOf, MANIFEST, readManifest, type Manifest } from './manifest.js';
 import { PlainPlaces, ProvedPlaces, TiledPlaces, TrueTiles, type Places } from './places.js';
+import { checkReceipt } from './receipt-file.js';
 import { checkTiles } from './tile-files.js';
 
 export interface BundleOptions extends Trusted {
@@ -46,6 +47,7 @@ const MOST_SUBJECTS = 100;
 const CHECKPOINT = 'checkpoint';
 const PREVIOUS = 'checkpoint.previous';
 const PROOFS = 'proofs.ndjson';
+const RECEIPT = 'export.tlog-proof';
 const DISCLOSURES = 'disclosures.ndjson';
 const KEPT = 'the checkpoint that was kept';
 
@@ -64,6 +66,15 @@ interface Frame {
   isWhole: boolean;
   tiles: TrueTiles | null;
   older: OpenedCheckpoint[];
+}
+
+/** Consecutive places, the last one not in it any more; null where they are chosen. */
+function rangeOf({ kind, size, firstSeq, lastSeq }: Manifest): Frame['range'] {
+  if (kind === 'events') return null;
+  const range = kind === 'log' ? { from: 0, to: size } : { from: firstSeq ?? 0, to: (lastSeq ?? -1) + 1 };
+  if (range.from > range.to || range.to > size)
+    throw new Refusal(finding('edit', MANIFEST, 'its range is not in the log'));
+  return range;
 }
 
 /**
@@ -120,6 +131,8 @@ class BundleVerifier {
         await this.step(() =>
           checkTiles(files.names, frame.checkpoint.size, tiles, (name) => files.read(name, MOST_TILE)),
         );
+      if (files.has(RECEIPT))
+        await this.step(async () => checkReceipt(await this.text(RECEIPT), RECEIPT, this.options, frame.checkpoint));
       await this.digests(frame.manifest);
     });
     report.verdict = report.findings.length === 0 ? 'verified' : 'refused';
@@ -144,13 +157,12 @@ class BundleVerifier {
     if (manifest.size !== size || manifest.root !== checkpoint.root.toString('base64'))
       throw new Refusal(finding('edit', MANIFEST, 'its size and root are not those of the checkpoint'));
     const hasTiles = files.names.some((name) => name.startsWith('tile/'));
-    const isChosen = files.has(PROOFS);
-    const range = isChosen ? null : (manifest.range ?? { from: 0, to: size });
-    if (range && (range.from > range.to || range.to > size))
-      throw new Refusal(finding('edit', MANIFEST, 'its range is not in the log'));
-    const isWhole = range !== null && range.from === 0 && range.to === size;
-    if (!isChosen && !isWhole && !hasTiles)
+    const range = rangeOf(manifest);
+    const isWhole = manifest.kind === 'log';
+    if (manifest.kind === 'range' && !hasTiles)
       throw new Refusal(finding('deletion', 'tile/', 'the proofs of this range are missing'));
+    if (manifest.kind === 'events' && !files.has(PROOFS))
+      throw new Refusal(finding('deletion', PROOFS, 'the file is missing'));
     const tiles = hasTiles ? new TrueTiles(checkpoint, (path) => this.tile(path)) : null;
     return { checkpoint, manifest, range, isWhole, tiles, older: [] };
   }
@@ -195,27 +207,37 @@ class BundleVerifier {
     const { manifest, range, checkpoint, isWhole, older } = frame;
     const rule = range ? { isEveryEvent: true, fromStart: range.from === 0 } : completenessOf(manifest.filter);
     const counters = new Counters(rule);
-    const disclosures = isFirst && this.files.has(DISCLOSURES) ? this.disclosures() : null;
+    const disclosures = this.files.has(DISCLOSURES) ? this.disclosures() : null;
     const result = await new LeafChecker({
       where,
       lines,
       places: this.places(frame),
       counters,
       whole: isWhole ? { checkpoint, older } : null,
-      onLeaf: (leaf) => disclosures?.check(leaf.index!, leaf.event) ?? null,
+      opened: (leaf) => disclosures?.check(leaf) ?? NOTHING,
     }).run();
     if (isFirst) Object.assign(this.report, { count: result.count, first: result.first, last: result.last });
     if (result.finding) throw new Refusal(result.finding);
     if (isFirst && rule.isEveryEvent && counters.size <= MOST_SUBJECTS) this.report.complete = counters.spans();
-    if (result.count !== manifest.count)
+    if (result.count !== manifest.lines)
       throw new Refusal(
-        finding('edit', MANIFEST, `it tells of ${manifest.count} events, and ${where} has ${result.count}`),
+        finding('edit', MANIFEST, `it tells of ${manifest.lines} lines, and ${where} has ${result.count}`),
       );
+    this.last(manifest, where, result.last);
     if (disclosures) {
       const left = await disclosures.end();
       if (left) throw new Refusal(left);
       this.report.disclosures = disclosures.opened;
     }
+  }
+
+  /** An export ends with its own event, so that nothing newer is left out; only a range whose end was asked for does not. */
+  private last({ ownSeq, filter, kind }: Manifest, where: string, last: number | null): void {
+    const isClosed = kind === 'range' && typeof filter.toSeq === 'number';
+    if (last === (isClosed ? filter.toSeq : ownSeq)) return;
+    throw new Refusal(
+      finding('truncation', where, 'the last line is not the event of the export itself', { index: last }),
+    );
   }
 
   private disclosures(): Disclosures {
@@ -225,7 +247,7 @@ class BundleVerifier {
   /** Every file is the one that the manifest tells of, and there is no other. */
   private async digests({ files: told }: Manifest): Promise<void> {
     for (const name of this.files.names) {
-      if (name === MANIFEST || told.has(name)) continue;
+      if (name === MANIFEST || told.has(name) || name.startsWith('tile/')) continue;
       this.report.findings.push(finding('insertion', name, 'the manifest does not tell of the file'));
     }
     for (const [name, digest] of told)

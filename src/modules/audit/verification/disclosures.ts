@@ -1,12 +1,22 @@
 import { hash } from 'node:crypto';
 import { finding, Refusal, type Finding } from './findings.js';
+import type { Leaf } from './leaf.js';
 import { membersOf, type Line } from './lines.js';
 
 interface Disclosure {
   line: number;
   leafIndex: number;
   disclosure: string;
+  value: unknown;
 }
+
+/** What disclosures have opened of a leaf. */
+export interface Opened {
+  values: readonly unknown[];
+  finding: Finding | null;
+}
+
+export const NOTHING: Opened = { values: [], finding: null };
 
 /** Every digest of RFC 9901 in an event, at whatever depth. */
 function digestsIn(value: unknown, found = new Set<string>()): Set<string> {
@@ -20,22 +30,20 @@ function digestsIn(value: unknown, found = new Set<string>()): Set<string> {
 /** RFC 9901 §4.2.3: over the disclosure's own text. */
 const digestOf = (disclosure: string): string => hash('sha256', Buffer.from(disclosure, 'utf8'), 'base64url');
 
-function isDisclosure(text: unknown): text is string {
-  if (typeof text !== 'string' || !/^[A-Za-z0-9_-]+$/.test(text)) return false;
-  try {
-    const parts = JSON.parse(Buffer.from(text, 'base64url').toString('utf8')) as unknown;
-    return Array.isArray(parts) && (parts.length === 3 || parts.length === 2) && typeof parts[0] === 'string';
-  } catch {
-    return false;
-  }
+/** Salt, name and value, or salt and value (RFC 9901 §4.2.1, §4.2.2); null for what is neither. */
+function partsOf(text: unknown): unknown[] | null {
+  if (typeof text !== 'string' || !/^[A-Za-z0-9_-]+$/.test(text)) return null;
+  const parts = Object.values(membersOf(Buffer.from(text, 'base64url')));
+  return (parts.length === 3 || parts.length === 2) && typeof parts[0] === 'string' ? parts : null;
 }
 
 function disclosureOf({ number, bytes, isWhole }: Line, where: string): Disclosure {
   if (!isWhole) throw new Refusal(finding('truncation', where, 'the last line is cut off', { line: number }));
   const { leafIndex, disclosure } = membersOf(bytes);
-  if (!Number.isSafeInteger(leafIndex) || !isDisclosure(disclosure))
+  const parts = partsOf(disclosure);
+  if (!Number.isSafeInteger(leafIndex) || !parts)
     throw new Refusal(finding('edit', where, 'the line is no disclosure', { line: number }));
-  return { line: number, leafIndex: leafIndex as number, disclosure };
+  return { line: number, leafIndex: leafIndex as number, disclosure: disclosure as string, value: parts.at(-1) };
 }
 
 /**
@@ -56,17 +64,19 @@ export class Disclosures {
     return this.count;
   }
 
-  /** Opens what belongs to this leaf. */
-  async check(index: number, event: Record<string, unknown>): Promise<Finding | null> {
+  /** Opens what belongs to this leaf: gives the values, or what is wrong. */
+  async check({ index, event }: Leaf): Promise<Opened> {
+    const values: unknown[] = [];
     let digests: Set<string> | null = null;
-    for (let next = await this.peek(); next && next.leafIndex <= index; next = await this.peek()) {
+    for (let next = await this.peek(); next && next.leafIndex <= index!; next = await this.peek()) {
       this.waiting = null;
-      if (next.leafIndex < index) return this.invented(next);
+      if (next.leafIndex < index!) return { values, finding: this.invented(next) };
       digests ??= digestsIn(event);
-      if (!digests.has(digestOf(next.disclosure))) return this.invented(next);
+      if (!digests.has(digestOf(next.disclosure))) return { values, finding: this.invented(next) };
+      values.push(next.value);
       this.count++;
     }
-    return null;
+    return { values, finding: null };
   }
 
   /** What is left after the last leaf belongs to none. */

@@ -1,5 +1,6 @@
 import { Frontier, leafHash, type Checkpoint } from '../../../tlog/index.js';
 import type { Counters } from './counters.js';
+import type { Opened } from './disclosures.js';
 import { finding, type Finding } from './findings.js';
 import { canonical, readLeaf, type Leaf } from './leaf.js';
 import type { LeafLine } from './leaf-lines.js';
@@ -13,8 +14,8 @@ export interface LeafCheck {
   counters: Counters;
   /** For a whole log: its root is compared with this checkpoint's, and with those of older ones on the way. */
   whole: { checkpoint: Checkpoint; older: readonly Checkpoint[] } | null;
-  /** Told of every leaf that stands where it has to. */
-  onLeaf: (leaf: Leaf) => Promise<Finding | null> | null;
+  /** Opens what disclosures belong to a leaf that stands where it has to. */
+  opened: (leaf: Leaf) => Promise<Opened> | Opened;
 }
 
 export interface LeafResult {
@@ -85,10 +86,11 @@ export class LeafChecker {
     if (watch.isBroken) return;
     this.note(leaf.index!);
     this.grow(hash, line, leaf, isGenuine);
+    const opened = await check.opened(leaf);
     const found =
       check.counters.check(leaf, check.where, line.line) ??
-      this.contradiction(line, leaf) ??
-      (await check.onLeaf(leaf));
+      this.contradiction(line, leaf, opened.values) ??
+      opened.finding;
     if (found) this.other ??= { line: line.line, index: leaf.index!, found };
   }
 
@@ -114,8 +116,8 @@ export class LeafChecker {
     this.result.last = index;
   }
 
-  private contradiction(line: LeafLine, leaf: Leaf): Finding | null {
-    const what = line.contradiction?.(leaf) ?? null;
+  private contradiction(line: LeafLine, leaf: Leaf, opened: readonly unknown[]): Finding | null {
+    const what = line.contradiction?.(leaf, opened) ?? null;
     return what === null ? null : finding('edit', this.check.where, what, { line: line.line, index: leaf.index });
   }
 

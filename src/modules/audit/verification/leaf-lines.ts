@@ -11,8 +11,8 @@ export interface LeafLine {
   leaf: Buffer;
   /** False for a last line that is cut off. */
   isWhole: boolean;
-  /** What of the line contradicts the leaf; null when nothing does. */
-  contradiction: ((leaf: Leaf) => string | null) | null;
+  /** What of the line contradicts the leaf, and what disclosures have opened of it; null when nothing does. */
+  contradiction: ((leaf: Leaf, opened: readonly unknown[]) => string | null) | null;
 }
 
 const LONGEST_LEAF = 65_535;
@@ -81,27 +81,52 @@ export async function* csvLeaves(chunks: AsyncIterable<Buffer>, where: string): 
   if (columns === null) throw new Refusal(finding('truncation', where, 'the file has no header', { line: 1 }));
 }
 
+type Json = Record<string, unknown>;
+
 interface Resource {
   id?: unknown;
   action?: unknown;
   outcome?: unknown;
   recorded?: unknown;
-  extension?: { url?: unknown; valueString?: unknown; valueBase64Binary?: unknown }[];
+  extension?: Json[];
+  agent?: Json[];
+  entity?: Json[];
 }
 
-const extensionOf = (resource: Resource, name: string) =>
-  resource.extension?.find(({ url }) => typeof url === 'string' && url.endsWith(`/${name}`));
+const inside = (value: unknown, ...path: string[]): unknown =>
+  path.reduce((inner, name) => (inner as Json | null | undefined)?.[name], value);
 
-function contradictionOf(resource: Resource, { index, event }: Leaf): string | null {
-  if (String(extensionOf(resource, 'audit-leaf-index')?.valueString) !== String(index))
-    return 'the extension audit-leaf-index is not the place that the leaf has';
-  const pairs: [string, unknown, unknown][] = [
-    ['id', resource.id, event.id],
-    ['recorded', resource.recorded, event.t],
-    ['action', resource.action, event.act],
-    ['outcome', resource.outcome, event.out === undefined ? undefined : String(event.out)],
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
+
+const extensionOf = (resource: Resource, name: string): unknown =>
+  listOf(resource.extension).find((one) => String(inside(one, 'url')).endsWith(`/${name}`));
+
+/** What every form of AuditEvent has to say of the leaf: who, when, what, how it ended, whose data, and from where. */
+function contradictionOf(
+  resource: Resource,
+  { index, event, subject }: Leaf,
+  opened: readonly unknown[],
+): string | null {
+  const patients = listOf(resource.entity)
+    .filter((one) => inside(one, 'type', 'code') === '1')
+    .map((one) => inside(one, 'what', 'reference'));
+  const users = listOf(resource.agent).map((one) => inside(one, 'who', 'identifier', 'value'));
+  const addresses = listOf(resource.agent)
+    .filter((one) => inside(one, 'network', 'type') === '2')
+    .map((one) => inside(one, 'network', 'address'));
+  const known = opened.map((value) => inside(value, 'ip'));
+  const user = inside(event.actor, 'id');
+  const facts: [string, boolean][] = [
+    ['the extension audit-leaf-index', inside(extensionOf(resource, 'audit-leaf-index'), 'valueString') === `${index}`],
+    ['id', resource.id === event.id],
+    ['recorded', resource.recorded === event.t],
+    ['action', resource.action === event.act],
+    ['outcome', resource.outcome === JSON.stringify(event.out)],
+    ['the patient', JSON.stringify(patients) === JSON.stringify(subject === null ? [] : [`Patient/${subject}`])],
+    ['the user', user === undefined || users.includes(user)],
+    ['the network address', addresses.every((address) => address === undefined || known.includes(address))],
   ];
-  const wrong = pairs.find(([, told, held]) => told !== held);
+  const wrong = facts.find(([, holds]) => !holds);
   return wrong ? `${wrong[0]} is not what the leaf says` : null;
 }
 
@@ -109,14 +134,14 @@ function contradictionOf(resource: Resource, { index, event }: Leaf): string | n
 export async function* fhirLeaves(chunks: AsyncIterable<Buffer>, where: string): AsyncGenerator<LeafLine> {
   for await (const { number, bytes, isWhole } of linesOf(chunks, where, LONGEST_FHIR)) {
     const resource: Resource = membersOf(bytes);
-    const text = extensionOf(resource, 'audit-leaf')?.valueBase64Binary;
+    const text = inside(extensionOf(resource, 'audit-leaf'), 'valueBase64Binary');
     const leaf = typeof text === 'string' ? Buffer.from(text, 'base64') : Buffer.alloc(0);
     const isExact = leaf.length > 0 && leaf.toString('base64') === text;
     yield {
       line: number,
       leaf: isExact ? leaf : Buffer.alloc(0),
       isWhole,
-      contradiction: (held) => contradictionOf(resource, held),
+      contradiction: (held, opened) => contradictionOf(resource, held, opened),
     };
   }
 }

@@ -1,61 +1,74 @@
 import { finding, Refusal } from './findings.js';
+import { membersOf } from './lines.js';
 
 /** What a bundle's manifest says of it. Nobody signed it: what it says is held against what was signed. */
 export interface Manifest {
+  /** `log`: all that the checkpoint covers; `range`: lines without a gap, shown by tiles; `events`: chosen ones, each with its proof. */
+  kind: 'log' | 'range' | 'events';
   /** The checkpoint's. */
   size: number;
   /** The checkpoint's, in base64. */
   root: string;
-  /** Lines of each file of events. */
-  count: number;
-  /** Of consecutive events: first place, and the place after the last. */
-  range: { from: number; to: number } | null;
+  /** Lines of each file of events, and the places of the first and the last. */
+  lines: number;
+  firstSeq: number | null;
+  lastSeq: number | null;
+  /** Place of the event of the export itself. */
+  ownSeq: number | null;
   /** By what the events were chosen. */
   filter: Record<string, unknown>;
-  /** SHA-256 of every other file, in hexadecimal. */
+  /** SHA-256 in hexadecimal of every other file but tiles, which lead to the root themselves. */
   files: Map<string, string>;
+  tiles: number;
 }
 
 export const MANIFEST = 'manifest.json';
+const KINDS = ['log', 'range', 'events'] as const;
 
 const wrong = (what: string): Refusal => new Refusal(finding('edit', MANIFEST, what));
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const objectOf = (value: unknown, name: string): Record<string, unknown> => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(`${name} is missing`);
+  return value as Record<string, unknown>;
+};
 
 function whole(value: unknown, name: string): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw wrong(`${name} is no number of leaves`);
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw wrong(`${name} is no whole number`);
   return value as number;
 }
 
+const wholeOrNone = (value: unknown, name: string): number | null =>
+  value === null || value === undefined ? null : whole(value, name);
+
 function filesOf(value: unknown): Map<string, string> {
-  if (!isObject(value)) throw wrong('files are missing');
+  if (!Array.isArray(value)) throw wrong('files are missing');
   return new Map(
-    Object.entries(value).map(([name, told]) => {
-      const digest = isObject(told) ? told.sha256 : told;
-      if (typeof digest !== 'string' || !/^[0-9a-f]{64}$/.test(digest)) throw wrong('a file has no SHA-256');
-      return [name, digest];
+    value.map((one): [string, string] => {
+      const { name, sha256 } = objectOf(one, 'a file');
+      if (typeof name !== 'string' || typeof sha256 !== 'string' || !/^[0-9a-f]{64}$/.test(sha256))
+        throw wrong('a file has no name and SHA-256');
+      return [name, sha256];
     }),
   );
 }
 
 export function readManifest(bytes: Buffer): Manifest {
-  let value: unknown;
-  try {
-    value = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    throw wrong('it is not JSON');
-  }
-  if (!isObject(value)) throw wrong('it is no JSON object');
-  const { size, root, count, range, filter, files } = value;
+  const { kind, lines, firstSeq, lastSeq, checkpoint, askedFor, filter, files, tiles } = membersOf(bytes);
+  const { size, root } = objectOf(checkpoint, 'the checkpoint');
+  const known = KINDS.find((one) => one === kind);
+  if (!known) throw wrong('it does not say of which kind the bundle is');
   if (typeof root !== 'string') throw wrong('the root is missing');
   return {
-    size: whole(size, 'size'),
+    kind: known,
+    size: whole(size, 'checkpoint.size'),
     root,
-    count: whole(count, 'count'),
-    range: isObject(range) ? { from: whole(range.from, 'range.from'), to: whole(range.to, 'range.to') } : null,
-    filter: isObject(filter) ? filter : {},
+    lines: whole(lines, 'lines'),
+    firstSeq: wholeOrNone(firstSeq, 'firstSeq'),
+    lastSeq: wholeOrNone(lastSeq, 'lastSeq'),
+    ownSeq: wholeOrNone(objectOf(askedFor, 'askedFor').seq, 'askedFor.seq'),
+    filter: objectOf(filter, 'the filter'),
     files: filesOf(files),
+    tiles: wholeOrNone((tiles as { count?: unknown } | null | undefined)?.count, 'tiles.count') ?? 0,
   };
 }
 

@@ -46,6 +46,13 @@ export class PlaceWatch {
     else this.broken = { line, expected, found: -1 };
   }
 
+  /** As {@link missing}, for all places from `from` to before `to`. */
+  missingRange(line: number, from: number, to: number): void {
+    if (from < to) this.missing(line, from);
+    const found = this.broken?.found ?? -1;
+    if (found >= from && found < to) this.missing(line, found);
+  }
+
   finding(where: string): Finding | null {
     if (this.broken === null) return null;
     const { line, expected, found } = this.broken;

@@ -11,7 +11,7 @@ export class AccountLinksController {
 
   @Get()
   @Endpoint({
-    action: 'list',
+    action: 'read',
     subject: 'FederatedIdentity',
     summary: 'Links of an account to identity providers',
     response: AccountIdentitiesView,

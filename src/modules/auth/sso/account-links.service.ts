@@ -24,7 +24,7 @@ export class AccountLinks {
 
   async list(ctx: SignedIn, accountId: string): Promise<AccountIdentitiesView> {
     if (!(await isAccount(ctx.db, accountId))) throw notFound();
-    authorize(ctx, 'list', 'FederatedIdentity', { accountId });
+    authorize(ctx, 'read', 'FederatedIdentity', { accountId });
     ctx.touch({ patientId: null, type: 'Account', id: accountId });
     const identities = await this.identities.listOf(ctx.db, accountId);
     return {

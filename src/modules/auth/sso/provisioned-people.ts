@@ -5,6 +5,7 @@ import { Logger } from '../../../platform/logging/logger.js';
 import { ProvisionedAccounts } from '../../users/index.js';
 import { Invitations } from '../invitations/invitations.service.js';
 import { Notices } from '../recovery/notices.js';
+import { SessionEndings } from '../sessions/session-endings.js';
 import { FederatedIdentities, replacesPasswords, type FederatedIdentity } from './federated-identities.js';
 import { ssoNotAllowed } from './sso.errors.js';
 import { claimAt, textOf, type Claims } from './sso.rules.js';
@@ -27,6 +28,7 @@ export class ProvisionedPeople {
     private readonly accounts: ProvisionedAccounts,
     private readonly identities: FederatedIdentities,
     private readonly invitations: Invitations,
+    private readonly endings: SessionEndings,
     private readonly notices: Notices,
     private readonly logger: Logger,
   ) {}
@@ -60,6 +62,8 @@ export class ProvisionedPeople {
     // Of two first sign-ins at once the other one has made it; or the account is somebody else's at this provider.
     if (id === null) return this.madeMeanwhile(ctx, provider, subject, accountId);
     await this.invitations.voidOpen(ctx, { accountId });
+    // Another way to be recognised: whoever was in before shows again that it is them (ASVS 7.4.3).
+    await this.endings.endAll(ctx, accountId, 'factor-changed');
     await this.notices.security(ctx, accountId, 'factor-added', {
       factor: `single sign-on by ${provider.name}`,
       more: [

@@ -5,6 +5,7 @@ import { CONFIG, type Config } from '../../../../platform/config/config.js';
 import type { Db } from '../../../../platform/database/db.js';
 import { SystemPool } from '../../../../platform/database/system-pool.js';
 import { Logger } from '../../../../platform/logging/logger.js';
+import { parseVerifierKey } from '../../../../tlog/index.js';
 import { TreeRepository } from '../../tree/tree.repository.js';
 import { CheckpointsRepository, type SignedRow } from '../checkpoints.repository.js';
 import { AnchorsRepository, type AnchorState } from './anchors.repository.js';
@@ -47,7 +48,7 @@ export class Anchoring {
       ...(audit.anchorDir === null ? [] : [new FolderTarget(audit.anchorDir)]),
       ...(audit.anchorStore === null ? [] : [new StoreTarget(audit.anchorStore)]),
       ...(audit.webhook === null ? [] : [new WebhookTarget(audit.webhook, clock)]),
-      ...audit.witnesses.map((witness) => new WitnessTarget(witness, tree.hashes(), clock)),
+      ...audit.witnesses.map(({ url, vkey }) => new WitnessTarget(url, parseVerifierKey(vkey), tree.hashes(), clock)),
     ];
   }
 

@@ -30,17 +30,24 @@ export class WitnessTarget implements AnchorTarget {
   readonly name: string;
 
   constructor(
-    private readonly witness: { readonly url: string; readonly key: VerifierKey },
+    private readonly url: string,
+    private readonly key: VerifierKey,
     private readonly hashes: SubtreeHashes,
     private readonly clock: Clock,
   ) {
-    this.name = `witness ${witness.key.name}`;
+    this.name = `witness ${key.name}`;
   }
 
   async push(checkpoint: SignedRow, lastSize: number, signal: AbortSignal): Promise<Cosignature[]> {
-    const from = Math.min(lastSize, checkpoint.size);
+    let from = Math.min(lastSize, checkpoint.size);
     let answer = await this.submit(checkpoint, from, signal);
-    if (answer.status === 409) answer = await this.submit(checkpoint, sizeAt(answer, checkpoint, from), signal);
+    if (answer.status === 409) {
+      from = sizeAt(answer, checkpoint, from);
+      answer = await this.submit(checkpoint, from, signal);
+    }
+    // Our proof is right for our log: what it does not lead on from is another one.
+    if (answer.status === 422) throw conflict(from);
+    if (answer.status === 409) sizeAt(answer, checkpoint, from);
     if (answer.status !== 200) throw new AnchorFailure('audit.anchor-failed', `the witness answered ${answer.status}`);
     return [this.cosignatureOf(checkpoint, answer.text)];
   }
@@ -48,7 +55,7 @@ export class WitnessTarget implements AnchorTarget {
   private async submit({ size, note }: SignedRow, old: number, signal: AbortSignal): Promise<Answer> {
     const proof = old === 0 || old === size ? [] : await consistencyProof(old, size, this.hashes);
     const lines = [`old ${old}`, ...proof.map((hash) => hash.toString('base64'))];
-    const answer = await fetch(`${this.witness.url}/add-checkpoint`, {
+    const answer = await fetch(`${this.url}/add-checkpoint`, {
       method: 'POST',
       headers: { 'content-type': 'text/plain; charset=utf-8' },
       body: `${lines.join('\n')}\n\n${note}`,
@@ -59,7 +66,7 @@ export class WitnessTarget implements AnchorTarget {
   }
 
   private cosignatureOf({ note }: SignedRow, text: string): Cosignature {
-    const { key } = this.witness;
+    const { key } = this;
     const own = linesOf(text).find(({ name, keyId }) => name === key.name && keyId.equals(key.keyId));
     if (!own || !isValid({ body: parseNote(note).body, signatures: [own] }, key))
       throw new AnchorFailure('audit.witness-forged', 'the witness gave no signature of its key');
@@ -76,10 +83,12 @@ function sizeAt({ text }: Answer, { size }: SignedRow, sent: number): number {
   if (theirs === undefined) throw new AnchorFailure('audit.anchor-failed', 'the witness does not say how far it is');
   if (Number(theirs) > size)
     throw new AnchorFailure('audit.witness-ahead', `the witness has signed ${theirs} entries, the log is at ${size}`);
-  if (Number(theirs) === sent)
-    throw new AnchorFailure('audit.witness-conflict', `the witness has signed another log of ${theirs} entries`);
+  if (Number(theirs) === sent) throw conflict(sent);
   return Number(theirs);
 }
+
+const conflict = (size: number): AnchorFailure =>
+  new AnchorFailure('audit.witness-conflict', `the witness has signed another log of ${size} entries`);
 
 function linesOf(text: string): NoteSignature[] {
   try {
