@@ -11,3 +11,12 @@ export interface Command {
 
 /** What the operator can mend: said in words, without a trace. */
 export class OperatorError extends Error {}
+
+/** Calls a portal; that nobody answers is something that the operator can mend. */
+export async function call(address: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(address, request);
+  } catch {
+    throw new OperatorError(`${address} does not answer: is the portal running there?`);
+  }
+}

@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MAX_SERVICE_SESSIONS } from '../../src/modules/auth/sessions/session.service.js';
+import { REMINDER_DAYS } from '../../src/modules/auth/clients/expiry-reminders.js';
+import { NOTICE_KINDS } from '../../src/modules/auth/recovery/notices.js';
+import { SIGN_IN_SECONDS } from '../../src/modules/auth/sign-in/sign-ins.js';
 import { CONTEXT_WORDS } from '../../src/modules/auth/passwords/password-rules.service.js';
 import { HOUR, LIMITS } from '../../src/modules/auth/throttling/attempts.js';
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
@@ -61,7 +64,7 @@ describe('the document about authentication', () => {
   });
 
   it('gives the reason for the ways that end with one factor, who they are for, and what holds there', () => {
-    const byOne = rowsOf('Pathways').filter(([, , strength]) => strength!.startsWith('aal1'));
+    const byOne = rowsOf('Pathways').filter(([, , strength]) => strength?.startsWith('aal1'));
     expect(byOne.map(([route]) => code(route))).toEqual(['POST /v1/auth/login', 'POST /v1/auth/sso/exchange']);
     // Of patients, by default, and of nobody else whatever is configured.
     expect(settingOf('MFA_PATIENT')).toMatchObject({ default: 'optional' });
@@ -126,6 +129,30 @@ describe('the document about authentication', () => {
       expect(defaultOf(`${who}_IDLE_MINUTES`)).toBeLessThanOrEqual(60);
       expect(defaultOf(`${who}_SESSION_MINUTES`)).toBeLessThanOrEqual(24 * 60);
     }
+  });
+
+  it('says when administrators are reminded of what runs out, and whom a strange sign-in is told to', () => {
+    const rows = rowsOf('What is told to whom');
+    const days = rows.filter(([first]) => /^\d+$/.test(first!));
+    expect(days.map(([first]) => Number(first))).toEqual(REMINDER_DAYS);
+    const kinds = rows.filter(([first]) => first!.startsWith('`')).map(([kind]) => code(kind));
+    expect(kinds.filter((kind) => !(NOTICE_KINDS as readonly string[]).includes(kind))).toEqual([]);
+    expect(kinds).toEqual(
+      expect.arrayContaining(['new-device', 'after-absence', 'guessed-before', 'sign-in-unfinished']),
+    );
+    expect(text).toContain(`within ${SIGN_IN_SECONDS} s`);
+  });
+
+  it('names everything that the database reads to tell whether two administrators are two people', async () => {
+    const { rows } = await portal.owner.query<{ source: string }>(
+      `SELECT prosrc AS source FROM pg_proc WHERE oid = 'auth.line_of'::regproc`,
+    );
+    const read = new Set([...rows[0]!.source.matchAll(/(?:users|auth)\.\w+/g)].map(([table]) => table));
+    expect(
+      rowsOf('Two administrators')
+        .map(([, table]) => code(table))
+        .sort(),
+    ).toEqual([...read].sort());
   });
 
   it('says how sessions here and at identity providers end and are renewed', () => {

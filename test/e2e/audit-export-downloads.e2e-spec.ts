@@ -132,6 +132,45 @@ describe('a download', () => {
     expect(ended!.bytes).toBeLessThan(size);
   });
 
+  it('does not begin where its event cannot be stored, and does not end where its end cannot', async () => {
+    const { owner, portal } = { ...hospital.portal, portal: hospital.portal };
+    await owner.query('BEGIN');
+    await owner.query('LOCK TABLE audit.inbox IN ACCESS EXCLUSIVE MODE');
+    const none = await officer.get(path('events.ndjson'));
+    expect([none.status, none.body.code]).toEqual([503, 'audit.unavailable']);
+    await owner.query('ROLLBACK');
+
+    const answer = await fetch(portal.url + path('events.fhir.ndjson'), {
+      headers: { authorization: `Bearer ${officer.tokens.accessToken}`, 'accept-encoding': 'identity' },
+    });
+    const reader = answer.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+    await reader.read();
+    await owner.query('BEGIN');
+    await owner.query('LOCK TABLE audit.inbox IN ACCESS EXCLUSIVE MODE');
+    const rest = async () => {
+      while (!(await reader.read()).done);
+    };
+    await expect(rest()).rejects.toThrow('terminated');
+    await owner.query('ROLLBACK');
+  });
+
+  it('is one of a few at a time', async () => {
+    const begun = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        fetch(hospital.portal.url + path('events.fhir.ndjson'), {
+          headers: { authorization: `Bearer ${officer.tokens.accessToken}`, 'accept-encoding': 'identity' },
+        }),
+      ),
+    );
+    expect(begun.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect(said(await officer.get(path('events.ndjson')))).toEqual([503, 'audit.exports-busy']);
+    // Small files are no burden; and whoever goes away makes room.
+    expect((await officer.get(path('manifest.json'))).status).toBe(200);
+    for (const { body } of begun) await body!.cancel();
+    for (let tries = 0; (await officer.get(path('events.ndjson?after=0')).buffer(false)).status !== 200; tries++)
+      expect(tries).toBeLessThan(100);
+  });
+
   it('that only asks for the headers gives nothing and reads nothing', async () => {
     const requestId = randomUUID();
     const head = await hospital.portal.http

@@ -19,9 +19,9 @@ let jobs: ExportJobs;
 
 beforeAll(async () => {
   hospital = await openHospital({ ACCESS_TOKEN_MINUTES: '60' });
-  const { app, clock } = hospital.portal;
+  const { app, clock, config } = hospital.portal;
   await app.get(ExportJobs).beforeApplicationShutdown();
-  jobs = new ExportJobs(app.get(ExportRepository), app.get(ExportPreparation), clock, app.get(Logger));
+  jobs = new ExportJobs(config, app.get(ExportRepository), app.get(ExportPreparation), clock, app.get(Logger));
   await seal(hospital.portal);
 });
 
@@ -83,6 +83,36 @@ describe('the work on an export', () => {
     await expect(repository.progress(dead, 1, 1, late)).rejects.toBeInstanceOf(Superseded);
     await expect(repository.fail(dead, 'internal', late)).rejects.toBeInstanceOf(Superseded);
     expect((await seen(id)).state).toBe('ready');
+  });
+
+  it('waits a little for the witnesses of its checkpoint, and takes their signatures along', async () => {
+    const { app, clock, config, owner } = hospital.portal;
+    const witness = { url: 'https://officer.test', name: 'officer.test/w', vkey: '' };
+    const watched = new ExportJobs(
+      { ...config, audit: { ...config.audit, witnesses: [witness] } },
+      app.get(ExportRepository),
+      app.get(ExportPreparation),
+      clock,
+      app.get(Logger),
+    );
+    const [seenBy, unseen] = [await asked(), await asked()];
+    await seal(hospital.portal);
+    await watched.drain();
+    for (const id of [seenBy, unseen]) expect((await seen(id)).state).toBe('waiting-for-checkpoint');
+    await owner.query(
+      `INSERT INTO audit.cosignature (generation, size, witness, cosigned_at, line)
+       SELECT 1, own_idx + 1, $2, now(), '— officer.test/w AAAA' FROM audit.export WHERE export_id = $1`,
+      [seenBy, witness.name],
+    );
+    clock.forward(2);
+    await watched.drain();
+    expect([(await seen(seenBy)).state, (await seen(unseen)).state]).toEqual(['ready', 'waiting-for-checkpoint']);
+    clock.forward(15);
+    await watched.drain();
+    expect((await seen(unseen)).state).toBe('ready');
+    const note = async (id: string) => (await fetched(officer, `/v1/audit/exports/${id}/checkpoint`)).toString();
+    expect(await note(seenBy)).toContain('\n— officer.test/w AAAA\n');
+    expect(await note(unseen)).not.toContain('officer.test');
   });
 
   it('is given to one of several that ask at once', async () => {

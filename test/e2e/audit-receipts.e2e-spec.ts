@@ -37,7 +37,6 @@ beforeAll(async () => {
   for (const patient of [anna, bela]) await patient.get(`/v1/patients/${patient.patientId}`).expect(200);
   await clinician.get(`/v1/patients/${anna.patientId}/records`).expect(200);
   await fillLog(portal.owner, 300);
-  expect(said(await receipt(officer(), 0))).toEqual(waitsForSeal);
   size = await seal(portal);
   await fillLog(portal.owner, 10);
   ({ lines } = await wholeLog(portal));
@@ -166,5 +165,14 @@ describe('a log that was tampered with', () => {
     expect([...said(answer), answer.text.includes('tlog-proof')]).toEqual([500, 'audit.log-damaged', false]);
     expect(portal.log.slice(logged).map(({ msg }) => msg)).toContainEqual(expect.stringContaining('signed checkpoint'));
     await receipt(officer, index).expect(200);
+  });
+
+  it('or that has no checkpoint yet has nothing to prove to anybody', async () => {
+    await portal.owner.query('DELETE FROM audit.checkpoint');
+    expect(said(await receipt(officer, INDEX))).toEqual(waitsForSeal);
+    for (const path of ['checkpoint', 'proof/consistency?from=1', 'tile/0/000.p/1']) {
+      const answer = await portal.http.get(`/v1/audit/${path}`);
+      expect([path, ...said(answer), answer.headers['cache-control']]).toEqual([path, ...waitsForSeal, 'no-store']);
+    }
   });
 });

@@ -147,6 +147,13 @@ describe('the sealer signs no log', () => {
     await expectRefused(fresh, 'audit.forked', /^the first 300 entries are not those of the checkpoint of 300 entries/);
   });
 
+  it('whose head was made anew, though nothing has come since', async () => {
+    const portal = await portalOn();
+    await sealed(portal, 33);
+    await tamper(portal, `UPDATE audit.head SET peaks[1] = sha256('another')`);
+    await expectRefused(portal, 'audit.forked', /^the first 33 entries are not those of the checkpoint of 33 entries/);
+  });
+
   it('whose newest checkpoint none of our keys has signed', async () => {
     const portal = await portalOn();
     await sealed(portal, 30);

@@ -29,12 +29,14 @@ interface Event {
 let hospital: Hospital;
 /** Made events of one stretch of time in which nothing else happened. */
 let made: Event[];
+/** What opens the commitments, by digest (RFC 9901). */
+let addresses: Map<string, string>;
 const PERIOD = 'from=2026-01-01T06:00:00Z&to=2026-01-01T09:00:00Z';
 
 const officer = () => hospital.complianceOfficer;
 const search = (query: string) => officer().get(`/v1/audit/events?${query}`);
 const seqsOf = (items: object[]): number[] => items.map((item) => (item as { seq: number }).seq);
-const addressOf = ({ leaf }: Event): string => `198.51.100.${Number(leaf.net._sd[0]!.slice(1)) % 250}`;
+const addressOf = ({ leaf }: Event): string => addresses.get(leaf.net._sd[0]!)!;
 
 beforeAll(async () => {
   hospital = await openHospital();
@@ -44,6 +46,15 @@ beforeAll(async () => {
   );
   made = rows.map(({ idx, leaf }) => ({ seq: Number(idx), leaf: (JSON.parse(leaf) as { e: Event['leaf'] }).e }));
   expect(made).toHaveLength(360);
+  const { rows: opened } = await hospital.portal.owner.query<{ digest: string; disclosure: string }>(
+    'SELECT digest, disclosure FROM audit.disclosure',
+  );
+  addresses = new Map(
+    opened.map(({ digest, disclosure }) => {
+      const [, , net] = JSON.parse(Buffer.from(disclosure, 'base64url').toString()) as [string, string, { ip: string }];
+      return [digest, net.ip];
+    }),
+  );
 }, 60_000);
 
 afterAll(async () => {

@@ -37,7 +37,7 @@ interface Event {
 /** Events of an action, from what was submitted and what is in the ledger already. */
 async function eventsOf(action: string): Promise<Event[]> {
   const { rows } = await portal.owner.query<{ event: string }>(
-    `SELECT event FROM audit.inbox WHERE event::jsonb ->> 'sub' = $1 UNION ALL SELECT leaf FROM audit.entry WHERE leaf::jsonb ->> 'sub' = $1`,
+    `SELECT event FROM audit.inbox WHERE action = $1 UNION ALL SELECT leaf::json ->> 'e' FROM audit.entry WHERE action = $1`,
     [action],
   );
   return rows.map(({ event }) => JSON.parse(event) as Event);

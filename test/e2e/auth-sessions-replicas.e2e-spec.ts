@@ -111,11 +111,11 @@ async function isOverAtOnce(session: Open, happens: () => Promise<Said>, answer 
 describe('a session that ends on one replica is over on the other with the next request', () => {
   const reason = { reason: 'Because of the test.' };
 
-  it.each<[string, (by: Open, session: Open) => Promise<Said>, number?]>([
-    ['revoked', (by, session) => send(here, 'DELETE', `/v1/auth/sessions/${session.sessionId}`, by.accessToken)],
+  it.each<[string, (by: Open, session: Open) => Promise<Said>, number]>([
+    ['revoked', (by, session) => send(here, 'DELETE', `/v1/auth/sessions/${session.sessionId}`, by.accessToken), 204],
     ['signed out', (_, session) => send(here, 'POST', '/v1/auth/logout', session.accessToken), 200],
-    ['one of all', (by) => send(here, 'POST', '/v1/auth/logout-all', by.accessToken)],
-    ['one of the others', (by) => send(here, 'POST', '/v1/auth/logout-others', by.accessToken)],
+    ['one of all', (by) => send(here, 'POST', '/v1/auth/logout-all', by.accessToken), 204],
+    ['one of the others', (by) => send(here, 'POST', '/v1/auth/logout-others', by.accessToken), 204],
   ])('%s', async (_, end, answer) => {
     const patient = await makePatient(seed, admin);
     for (let round = 0; round < ROUNDS; round++) {

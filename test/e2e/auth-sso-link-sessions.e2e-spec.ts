@@ -33,7 +33,7 @@ const sub = `subject-${randomUUID()}`;
 /** Brings the provider's answer back to the portal. */
 function back(browser: RoamingBrowser, location: string) {
   const code = family.grant(location, sub, { sid: randomUUID() });
-  const answer = new URLSearchParams({ code, state: requestOf(location).state!, iss: family.issuer }).toString();
+  const answer = new URLSearchParams({ code, state: requestOf(location).state, iss: family.issuer }).toString();
   return browser.get(`/v1/auth/sso/family/callback?${answer}`);
 }
 

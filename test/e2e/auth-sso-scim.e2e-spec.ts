@@ -23,7 +23,7 @@ import {
   type Tokens,
 } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
-import { Directory, openDirectory, type ScimUser } from '../harness/scim.js';
+import { openDirectory, type Directory, type ScimUser } from '../harness/scim.js';
 
 /**
  * One issuer each. `hospital` is matched by externalId and opens accounts, `names` by userName and opens none, `plain` is not
@@ -224,18 +224,18 @@ describe('somebody whom the directory has provisioned', () => {
     expect(rows).toEqual([{ status: 'invited' }]);
   });
 
-  it('is linked once by twenty first sign-ins at once, and by one alone of two people with one claim', async () => {
+  it('is linked once by many first sign-ins at once, and by one alone of many people with one claim', async () => {
     const { user, oid } = await provisioned();
     const [sub, before] = [newSubject(), await accounts()];
-    const same = await Promise.all(Array.from({ length: 20 }, () => signIn('hospital', sub, { oid })));
-    expect(same.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    const same = await Promise.all(Array.from({ length: 8 }, () => signIn('hospital', sub, { oid })));
+    expect(same.map(({ status }) => status)).toEqual(Array(8).fill(200));
     expect(await linksOf(user.id)).toHaveLength(1);
 
     const contested = await provisioned();
-    const subjects = Array.from({ length: 20 }, newSubject);
+    const subjects = Array.from({ length: 8 }, newSubject);
     const each = await Promise.all(subjects.map((one) => signIn('hospital', one, { oid: contested.oid })));
     expect(each.filter(({ status }) => status === 200)).toHaveLength(1);
-    expect(each.filter(({ status }) => status !== 200).map(said)).toEqual(Array(19).fill(NOT_ALLOWED));
+    expect(each.filter(({ status }) => status !== 200).map(said)).toEqual(Array(7).fill(NOT_ALLOWED));
     expect(await linksOf(contested.user.id)).toHaveLength(1);
     expect(await accounts()).toBe(before + 1);
   });
@@ -252,7 +252,7 @@ describe('somebody whom the directory has provisioned', () => {
   });
 });
 
-describe('an account is nobody else’s for what a provider says', () => {
+describe("an account is nobody else's for what a provider says", () => {
   it('when it was not provisioned, whatever its name is: of staff, of a patient, of the last administrator', async () => {
     const by = await freshAdmin();
     const staff = await makeStaff(portal, by, 'staff');
@@ -296,7 +296,7 @@ describe('an account is nobody else’s for what a provider says', () => {
     expect(await (await comesIn('names', sub, { upn })).accountId()).toBe(user.id);
   });
 
-  it('when it stands for somebody else at the provider already, or their claim becomes another person’s', async () => {
+  it("when it stands for somebody else at the provider already, or their claim becomes another person's", async () => {
     const [one, two] = [await provisioned(), await provisioned()];
     const sub = newSubject();
     await comesIn('hospital', sub, { oid: one.oid });
@@ -327,7 +327,7 @@ describe('an account is nobody else’s for what a provider says', () => {
     await isRefused('hospital', newSubject(), { oid }, 'ambiguous');
   });
 
-  it('when it is an administrator’s, now or later, unless the operator has said so', async () => {
+  it("when it is an administrator's, now or later, unless the operator has said so", async () => {
     const [now, later] = [await provisioned(), await provisioned()];
     const by = await freshAdmin();
     const grant = (id: string, period: object) =>
@@ -373,7 +373,7 @@ describe('a link that an administrator took away', () => {
     const { body } = await by.get(`/v1/users/${user.id}/sso/identities`).expect(200);
     const [found] = (body as { items: { id: string }[] }).items;
     expect(found).toMatchObject({ managed: true, subject: wrong });
-    const reason = 'The claim was another person’s.';
+    const reason = "The claim was another person's.";
     await by.post(`/v1/users/${user.id}/sso/identities/${found!.id}/revoke`, { reason }).expect(201);
 
     expect(said(await thief.get('/v1/me'))).toEqual([401, 'auth.session-ended']);
@@ -414,7 +414,7 @@ describe('a link that an administrator took away', () => {
   });
 });
 
-describe('what the database tells of the directory’s people', () => {
+describe("what the database tells of the directory's people", () => {
   it('is whose account it is, for one exact value, and to the portal alone', async () => {
     const { user, oid, upn } = await provisioned();
     const find = async (...values: unknown[]) =>

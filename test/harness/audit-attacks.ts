@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { Finding } from '../../src/modules/audit/verification/findings.js';
-import { verifyBundle, type BundleOptions, type BundleReport } from '../../src/modules/audit/verification/index.js';
+import { verifyBundle, type BundleOptions, type BundleReport } from '../../src/modules/audit/verification/bundle.js';
 import {
   linesIn,
   makeBundle,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Finding } from '../../src/modules/audit/verification/findings.js';
-import { verifyBundle, type BundleOptions, type BundleReport } from '../../src/modules/audit/verification/index.js';
+import { verifyBundle, type BundleOptions, type BundleReport } from '../../src/modules/audit/verification/bundle.js';
 import {
   linesIn,
   makeBundle,

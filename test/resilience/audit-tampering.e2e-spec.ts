@@ -8,9 +8,10 @@ import { LogCheck, type LogReport } from '../../src/modules/audit/verification/l
 import { LogRepository } from '../../src/modules/audit/verification/log.repository.js';
 import { checkDisclosures, checkSubjects } from '../../src/modules/audit/verification/side-tables.js';
 import { VerificationPool } from '../../src/modules/audit/verification/verification.repository.js';
-import { Frontier, leafHash, TILE } from '../../src/tlog/index.js';
+import { TILE } from '../../src/tlog/index.js';
 import { fillLog } from '../harness/filled-log.js';
 import { startPortal, type Portal } from '../harness/portal.js';
+import { Tamperer } from '../harness/tamperer.js';
 
 /** Checkpoints, and where the log ends: the last entries are not signed yet. */
 const SEALED = [100, 400, 700, 900];
@@ -21,9 +22,8 @@ const EDGES = [0, 99, 100, 255, 256, 511, 640, 899, 900, 998, 999];
 const POSITIONS =
   COUNT >= SIZE ? Array.from({ length: SIZE }, (_, at) => at) : EDGES.slice(0, Math.max(COUNT, EDGES.length));
 
-const TABLES = ['entry', 'head', 'tile_hash', 'subject_head', 'checkpoint', 'disclosure'];
-
 let portal: Portal;
+let tamperer: Tamperer;
 
 beforeAll(async () => {
   portal = await startPortal();
@@ -36,19 +36,9 @@ beforeAll(async () => {
     size = next;
     if (next !== SIZE) await portal.app.get(Sealer).turn(true);
   }
-  for (const table of TABLES)
-    await portal.owner.query(`CREATE TABLE public.kept_${table} AS SELECT * FROM audit.${table}`);
-  await portal.owner.query('SET session_replication_role = replica');
+  tamperer = await Tamperer.of(portal.owner);
 });
 afterAll(() => portal.close());
-
-/** Puts everything back as it was. */
-async function mend(): Promise<void> {
-  for (const table of TABLES) {
-    await portal.owner.query(`DELETE FROM audit.${table}`);
-    await portal.owner.query(`INSERT INTO audit.${table} SELECT * FROM public.kept_${table}`);
-  }
-}
 
 async function verify(verifiedTo = 0): Promise<LogReport> {
   const log = new LogRepository(portal.app.get(VerificationPool));
@@ -67,34 +57,9 @@ async function verify(verifiedTo = 0): Promise<LogReport> {
   return { ...report, findings: [...report.findings, ...sides] };
 }
 
-const sql = (text: string, ...values: unknown[]): Promise<unknown> => portal.owner.query(text, values);
+const sql = (text: string, ...values: unknown[]): Promise<unknown> => tamperer.sql(text, ...values);
 /** The next of the same kind would be at the end. */
 const other = (at: number): number => (at < SIZE - 1 ? at + 1 : at - 1);
-
-/** What a superuser with patience does after changing leaves: every hash anew, so that all but the signatures fit. */
-async function rehash(): Promise<void> {
-  const { rows } = await portal.owner.query<{ idx: string; leaf: string }>(
-    'SELECT idx, leaf FROM audit.entry ORDER BY idx',
-  );
-  const tree = Frontier.empty();
-  await sql('DELETE FROM audit.tile_hash');
-  const tiles: [number, number, Buffer][] = [];
-  for (const { leaf } of rows)
-    tree.append(leafHash(leaf), ({ level, n }, hash) => {
-      if (level > 0 && level % 8 === 0) tiles.push([level / 8, n, hash]);
-    });
-  for (const [level, n, hash] of tiles) await sql('INSERT INTO audit.tile_hash VALUES ($1, $2, $3)', level, n, hash);
-  await sql(`UPDATE audit.entry SET leaf_hash = sha256('\\x00'::bytea || convert_to(leaf, 'UTF8'))`);
-  await sql('UPDATE audit.head SET size = $1, peaks = $2', tree.size, tree.peaks());
-}
-
-const renumber = (from: number, by: number): Promise<unknown> =>
-  sql(
-    `WITH moved AS (DELETE FROM audit.entry WHERE idx >= $1 RETURNING *)
-     INSERT INTO audit.entry SELECT idx + $2, leaf, leaf_hash, event_id, occurred, sequenced, actor, subject, action, outcome, request_id, session_id FROM moved`,
-    from,
-    by,
-  );
 
 interface Attack {
   name: string;
@@ -145,7 +110,7 @@ const ATTACKS: Attack[] = [
     at: SEALED_PLACES,
     run: async (at) => {
       await sql(`UPDATE audit.entry SET leaf = ${ALTERED} WHERE idx = $1`, at);
-      await rehash();
+      await tamperer.rehash();
     },
   },
   {
@@ -155,7 +120,7 @@ const ATTACKS: Attack[] = [
     at: SEALED_PLACES,
     run: async (at) => {
       await sql(`UPDATE audit.entry SET leaf = ${ALTERED} WHERE idx >= $1`, at);
-      await rehash();
+      await tamperer.rehash();
     },
   },
   {
@@ -172,7 +137,7 @@ const ATTACKS: Attack[] = [
     at: EDGES.filter((at) => at < SIZE - 1),
     run: async (at) => {
       await sql('DELETE FROM audit.entry WHERE idx = $1', at);
-      await renumber(at, -1);
+      await tamperer.renumber(at, -1);
     },
   },
   {
@@ -182,9 +147,9 @@ const ATTACKS: Attack[] = [
     at: SEALED_PLACES,
     run: async (at) => {
       await sql('DELETE FROM audit.entry WHERE idx = $1', at);
-      await renumber(at, -1);
+      await tamperer.renumber(at, -1);
       await sql(`UPDATE audit.entry SET leaf = regexp_replace(leaf, ',"i":\\d+', ',"i":' || idx) WHERE idx >= $1`, at);
-      await rehash();
+      await tamperer.rehash();
     },
   },
   {
@@ -192,12 +157,8 @@ const ATTACKS: Attack[] = [
     kind: 'insertion',
     exact: true,
     run: async (at) => {
-      await renumber(at, 1);
-      await sql(
-        'INSERT INTO audit.entry SELECT $1, leaf, leaf_hash, event_id, occurred, sequenced, actor, subject, action, outcome, request_id, session_id FROM audit.entry WHERE idx = $2',
-        at,
-        at === 0 ? 5 : at - 1,
-      );
+      await tamperer.renumber(at, 1);
+      await tamperer.copy(at === 0 ? 5 : at - 1, at);
       await sql('UPDATE audit.head SET size = size + 1');
     },
   },
@@ -206,11 +167,7 @@ const ATTACKS: Attack[] = [
     kind: 'insertion',
     exact: true,
     at: [SIZE],
-    run: (at) =>
-      sql(
-        'INSERT INTO audit.entry SELECT $1, leaf, leaf_hash, event_id, occurred, sequenced, actor, subject, action, outcome, request_id, session_id FROM audit.entry WHERE idx = 3',
-        at,
-      ),
+    run: (at) => tamperer.copy(3, at),
   },
   {
     name: 'two entries swapped',
@@ -251,7 +208,7 @@ const ATTACKS: Attack[] = [
       await sql(
         `INSERT INTO audit.subject_head SELECT subject, count(*), max(idx) FROM audit.entry WHERE subject IS NOT NULL GROUP BY subject`,
       );
-      await rehash();
+      await tamperer.rehash();
     },
   },
   {
@@ -271,9 +228,9 @@ const ATTACKS: Attack[] = [
   },
   {
     name: 'the peaks changed',
-    kind: 'fork',
+    kind: 'edit',
     exact: false,
-    at: [950],
+    at: [970],
     run: () => sql(`UPDATE audit.head SET peaks[6] = sha256('x'::bytea)`),
   },
   ...[0, 1, 2].flatMap((n): Attack[] => [
@@ -298,7 +255,7 @@ const ATTACKS: Attack[] = [
     name: 'a tile hash too many',
     kind: 'insertion',
     exact: true,
-    at: [3 * TILE],
+    at: [SIZE],
     where: 'audit.tile_hash',
     run: () => sql(`INSERT INTO audit.tile_hash VALUES (1, 3, sha256('x'::bytea))`),
   },
@@ -361,7 +318,7 @@ describe.each(ATTACKS)('$name', ({ kind, exact, at = POSITIONS, where = 'audit.'
       for (const position of at.length > 0 ? at : [null]) {
         await run(position ?? 0);
         const { findings } = await verify();
-        await mend();
+        await tamperer.mend();
         const [first] = findings;
         expect([position, first]).toEqual([position, expect.objectContaining({ kind })]);
         expect(first!.where).toContain(where);
@@ -382,11 +339,11 @@ describe.each(ATTACKS)('$name', ({ kind, exact, at = POSITIONS, where = 'audit.'
 it('a change of what is behind the last verification shows in the next one of what is new', async () => {
   await sql(`UPDATE audit.entry SET leaf = ${ALTERED} WHERE idx = 950`);
   expect((await verify(900)).findings[0]).toMatchObject({ kind: 'edit', index: 950 });
-  await mend();
+  await tamperer.mend();
   // Stored hashes before it are held against what was signed.
   await sql(`UPDATE audit.entry SET leaf = ${ALTERED} WHERE idx = 50`);
-  await rehash();
+  await tamperer.rehash();
   expect((await verify(900)).findings[0]).toMatchObject({ kind: 'fork', index: 0, through: 899 });
-  await mend();
+  await tamperer.mend();
   expect((await verify()).verdict).toBe('verified');
 });

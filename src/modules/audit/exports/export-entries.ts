@@ -7,8 +7,10 @@ import type { Entry } from './export-leaf.js';
 import { planOf, type Plan } from './export-plan.js';
 import type { FixedExport } from './export.repository.js';
 
-/** Entries at once: of 60 kB each at most, half a kilobyte as they are. */
+/** Entries of one query. */
 const PAGE = 500;
+/** Entries at once: of 60 kB each at most, half a kilobyte as they are. Written out they stay below what the collector calls large. */
+const PORTION = 40;
 /** Places that one statement looks at, however few of them it finds: none runs long, and the progress is seen. */
 const WINDOW = 50_000;
 
@@ -43,7 +45,11 @@ export class ExportEntries {
     const begin = after === null ? plan.from : Math.max(plan.from, after + 1);
     for (let at = begin; at < plan.to;) {
       const page = await this.page(row, plan, at);
-      yield page;
+      for (let n = 0; n < page.entries.length; n += PORTION) {
+        const entries = page.entries.slice(n, n + PORTION);
+        yield { entries, position: entries.at(-1)!.index + 1 };
+      }
+      yield { entries: [], position: page.position };
       at = page.position;
     }
     if (plan.ownLast === null || (after !== null && after >= plan.ownLast)) return;

@@ -1,5 +1,6 @@
-import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { after, Clock } from '../../../platform/clock.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { Logger } from '../../../platform/logging/logger.js';
 import { LogGap } from '../tree/tree.repository.js';
 import { ExportPreparation } from './export-preparation.js';
@@ -9,6 +10,8 @@ const IDLE_MS = 1_000;
 /** Seconds after which work that nobody reports on is taken up by another replica. */
 const LEASE = 60;
 const LOOK_AGAIN = { own: 0.25, checkpoint: 1, fault: 15 };
+/** How long an export waits for the witnesses of its checkpoint; one that is away does not hold it up for good. */
+const WITNESS_SECONDS = 15;
 
 /** The server stops: whoever comes next begins anew. */
 class Stopped extends Error {}
@@ -26,12 +29,17 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
   private timer: NodeJS.Timeout | null = null;
   private working: Promise<void> = Promise.resolve();
 
+  private readonly witnesses: number;
+
   constructor(
+    @Inject(CONFIG) config: Config,
     private readonly exports: ExportRepository,
     private readonly preparation: ExportPreparation,
     private readonly clock: Clock,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.witnesses = config.audit.witnesses.length;
+  }
 
   onApplicationBootstrap(): void {
     this.wake(IDLE_MS);
@@ -104,7 +112,9 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
       return null;
     }
     const under = await this.exports.covering(ownIdx);
-    if (!under) {
+    const isWitnessed =
+      !under || under.witnesses >= this.witnesses || this.clock.now() >= after(under.signedAt, WITNESS_SECONDS);
+    if (!under || !isWitnessed) {
       await this.exports.wait(row, ownIdx, this.in(LOOK_AGAIN.checkpoint));
       return null;
     }

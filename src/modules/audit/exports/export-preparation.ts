@@ -10,8 +10,8 @@ import type { ExportResult, FileDigest, FixedExport } from './export.repository.
 /** Told of the progress now and then; throws to end the work. */
 type Report = (position: number, lines: number) => Promise<void>;
 
-/** Pages between two reports: a few seconds of work. */
-const REPORT_EVERY = 20;
+/** Portions between two reports: a few seconds of work. */
+const REPORT_EVERY = 200;
 
 /** SHA-256 and size of a file that is never there as a whole. */
 class Digest {

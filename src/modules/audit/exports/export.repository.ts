@@ -69,7 +69,10 @@ export class Superseded extends Error {}
 
 export interface StoredCheckpoint {
   size: number;
+  /** With the signatures of the witnesses that have it by now. */
   note: string;
+  signedAt: Date;
+  witnesses: number;
 }
 
 @Injectable()
@@ -175,7 +178,9 @@ export class ExportRepository {
   }
 
   private async checkpoint(rest: string, values: unknown[]): Promise<StoredCheckpoint | null> {
-    const sql = `SELECT size::float8 AS size, note FROM audit.published c WHERE ${rest}`;
+    const sql = `SELECT size::float8 AS size, note, signed_at AS "signedAt", (SELECT count(DISTINCT witness)::int
+      FROM audit.cosignature k WHERE k.generation = audit.generation() AND k.size = c.size) AS witnesses
+      FROM audit.published c WHERE ${rest}`;
     return (await this.pool.query<StoredCheckpoint>(sql, values))[0] ?? null;
   }
 

@@ -25,6 +25,9 @@ export interface Download {
   isLong: boolean;
 }
 
+/** Downloads at once of one process: each reads, packs and hashes as fast as its client takes it. */
+const AT_ONCE = 4;
+
 const outOfRange = (): Problem =>
   new Problem(
     422,
@@ -36,6 +39,10 @@ const unknownPatient = (): Problem =>
 const notReady = (): Problem =>
   new Problem(409, 'audit.export-not-ready', 'The export is still being prepared: ask how far it is, and come back.', {
     retryAfterSeconds: 5,
+  });
+const busy = (): Problem =>
+  new Problem(503, 'audit.exports-busy', 'Several exports are being fetched right now. Try again in a moment.', {
+    retryAfterSeconds: 10,
   });
 const failed = (): Problem =>
   new Problem(409, 'audit.export-failed', 'This export cannot be had: its state says why. Ask for a new one.');
@@ -92,6 +99,7 @@ const fresh = (asked: AskedExport): ExportRow => ({
 @Injectable()
 export class ExportService {
   private readonly baseUrl: string;
+  private downloads = 0;
 
   constructor(
     @Inject(CONFIG) config: Config,
@@ -146,7 +154,7 @@ export class ExportService {
     return {
       mediaType: 'application/zip',
       name: `audit-export-${row.id}.zip`,
-      stream: this.zip.open(row),
+      stream: this.counted(() => this.zip.open(row)),
       isLong: false,
     };
   }
@@ -156,7 +164,7 @@ export class ExportService {
     const row = await this.ready(ctx, id);
     const long = this.files.lineFiles(row).find((file) => file.name === name);
     if (long) {
-      const stream = Readable.from(this.files.content(row, long, after), { objectMode: false });
+      const stream = this.counted(() => Readable.from(this.files.content(row, long, after), { objectMode: false }));
       return { mediaType: long.mediaType, name, stream, isLong: true };
     }
     if (after !== null)
@@ -166,6 +174,12 @@ export class ExportService {
     const small = await this.files.small(row, name);
     if (!small) throw notFound();
     return { ...small, name, stream: Readable.from([small.bytes], { objectMode: false }), isLong: false };
+  }
+
+  private counted(open: () => Readable): Readable {
+    if (this.downloads >= AT_ONCE) throw busy();
+    this.downloads++;
+    return open().once('close', () => void this.downloads--);
   }
 
   private async ready(ctx: SignedIn, id: string): Promise<ReadyExport> {

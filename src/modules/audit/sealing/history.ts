@@ -48,6 +48,11 @@ export class History {
       );
   }
 
+  /** Where nothing has come since, the head's tree is the one that was signed. */
+  requireHead({ head }: LogNow, checkpoint: Checkpoint): void {
+    if (!Frontier.of(head.size, head.peaks).root().equals(checkpoint.root)) throw notWhatWasSigned(checkpoint);
+  }
+
   /**
    * What this replica has seen is a beginning of what stands in the database. Resolves with it where it was signed here and
    * a crash came before it was published: it is to be published then.

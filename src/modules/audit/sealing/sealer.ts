@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AuditSink } from '../../../platform/access/audit-sink.js';
-import { Clock } from '../../../platform/clock.js';
+import { after, Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import type { Db } from '../../../platform/database/db.js';
 import { SystemPool } from '../../../platform/database/system-pool.js';
@@ -17,6 +17,8 @@ import { SealingState } from './sealing-state.js';
 /** A checkpoint is due after so many seconds with entries waiting, or after so many entries, whichever comes first. */
 export const SEAL_SECONDS = 10;
 export const SEAL_ENTRIES = 1_000;
+/** A checkpoint on the way stays the newest for so long: only the newest is handed over, to witnesses too. */
+const MIDWAY_SECONDS = 3;
 
 type Queries = Pick<Db, 'query'>;
 
@@ -28,8 +30,8 @@ type Queries = Pick<Db, 'query'>;
 export class Sealer {
   /** The tree at the newest checkpoint, kept between turns. */
   private frontier: Frontier | null = null;
-  /** A size on the way was signed, for an export: the rest need not wait until it is due. */
-  private isMidway = false;
+  /** When a size on the way was signed, for an export: what is left need not wait until it is due. */
+  private midwayAt: Date | null = null;
   private publishedKeys = '';
   private working: Promise<unknown> = Promise.resolve();
 
@@ -81,8 +83,9 @@ export class Sealer {
     if (unpublished) return this.publish(db, log, { ...unpublished, signedAt: this.clock.now() });
     if (latest && !(memory.seen?.isPublished && memory.seen.note === latest.note))
       await this.memory.write({ seen: { ...latest, isPublished: true }, refusal: null });
+    if (latest && log.head.size === latest.size) this.history.requireHead(log, latest);
     if (log.head.size === (latest?.size ?? 0) || !(isForced || this.isDue(log))) {
-      this.fine();
+      this.fine(false);
       return null;
     }
     return this.signNew(db, log, origin);
@@ -104,7 +107,7 @@ export class Sealer {
     await this.memory.write({ seen: { ...checkpoint, note, isPublished: false }, refusal: null });
     const published = await this.publish(db, log, { ...checkpoint, note, signedAt: this.clock.now() });
     this.frontier = frontier;
-    this.isMidway = frontier.size < head.size;
+    this.midwayAt = frontier.size < head.size ? this.clock.now() : null;
     return published;
   }
 
@@ -115,14 +118,15 @@ export class Sealer {
       after: log.latest?.size ?? 0,
     });
     if (!isAdded) return null;
-    this.fine();
+    this.fine(true);
     this.state.sealed({ ...log, latest: row });
     return row;
   }
 
   private isDue(log: LogNow): boolean {
     const waiting = log.head.size - (log.latest?.size ?? 0);
-    return this.isMidway || waiting >= SEAL_ENTRIES || this.state.report().lagSeconds >= SEAL_SECONDS;
+    const isRest = this.midwayAt !== null && this.clock.now() >= after(this.midwayAt, MIDWAY_SECONDS);
+    return isRest || waiting >= SEAL_ENTRIES || this.state.report().lagSeconds >= SEAL_SECONDS;
   }
 
   private async frontierOf(latest: SignedRow): Promise<Frontier> {
@@ -172,8 +176,8 @@ export class Sealer {
     this.publishedKeys = vkeys.join();
   }
 
-  private fine(): void {
-    if (this.state.recovered()) this.logger.info('the log is sealed again', { component: 'sealer' });
+  private fine(hasSigned: boolean): void {
+    if (this.state.recovered(hasSigned)) this.logger.info('the log is sealed again', { component: 'sealer' });
   }
 
   /** Told once, not each turn: in the log, in the state, and a refusal in the trail itself. */

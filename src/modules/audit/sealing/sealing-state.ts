@@ -55,11 +55,11 @@ export class SealingState {
     return isNews;
   }
 
-  /** True: there was something before. */
-  recovered(): boolean {
-    const had = this.problem !== null;
+  /** A turn went well. What was refused stays so until something was signed again. True: there was a problem before. */
+  recovered(hasSigned: boolean): boolean {
+    if (this.problem === null || (this.problem.kind === 'refused' && !hasSigned)) return false;
     this.problem = null;
-    return had;
+    return true;
   }
 
   report(): SealingReport {

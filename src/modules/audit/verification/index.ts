@@ -1,3 +1,4 @@
-export { verifyBundle, type BundleOptions, type BundleReport } from './bundle.js';
-export { Unverifiable } from './findings.js';
-export { bundleReportLines } from './report-lines.js';
+export { verifyBundle } from './bundle.js';
+export { Refusal, Unverifiable } from './findings.js';
+export { verifyDatabase } from './online.js';
+export { bundleReportLines, logReportLines } from './report-lines.js';

@@ -3,7 +3,6 @@ import {
   Frontier,
   leafHash,
   parseVerifierKey,
-  TILE,
   type Checkpoint,
   type Subtree,
   type SubtreeHashes,
@@ -82,8 +81,10 @@ export class LogCheck {
     await this.entries(size);
     const root = this.watch.isBroken || this.tree.size !== size ? null : this.tree.root();
     this.note(this.watch.finding(ENTRY));
-    if (root && bounds.size !== null) this.note(this.judge.end(this.tree, bounds.peaks, this.sealedSize));
-    this.findings.sort((a, b) => (a.index ?? -1) - (b.index ?? -1));
+    this.note(this.judge.end(root && bounds.size !== null ? this.tree : null, bounds.peaks, this.sealedSize));
+    // A log that goes less far than what was signed is the first thing to say of it.
+    const rank = ({ kind, index }: Finding): number => (kind === 'rollback' ? -2 : (index ?? -1));
+    this.findings.sort((a, b) => rank(a) - rank(b));
     const verdict = this.findings.length === 0 ? 'verified' : 'refused';
     return {
       verdict,
@@ -116,9 +117,7 @@ export class LogCheck {
           'insertion',
           'audit.tile_hash',
           `a tile hash of level ${extraTile.level} is of more entries than the log has`,
-          {
-            index: extraTile.n * TILE ** extraTile.level,
-          },
+          { index: size },
         ),
       );
     const { kept } = this.options;

@@ -72,9 +72,12 @@ export function readManifest(bytes: Buffer): Manifest {
   };
 }
 
+const PATIENTS = ['patientId', 'patientIds'];
+
 /** Whether all events of the patients have to be there: nothing but their ids, and a beginning, narrows the export. */
 export function completenessOf(filter: Record<string, unknown>): { isEveryEvent: boolean; fromStart: boolean } {
   const used = Object.keys(filter).filter((name) => filter[name] !== null && filter[name] !== undefined);
-  const isEveryEvent = used.includes('patientIds') && used.every((name) => name === 'patientIds' || name === 'fromSeq');
+  const isByPatient = used.some((name) => PATIENTS.includes(name));
+  const isEveryEvent = isByPatient && used.every((name) => PATIENTS.includes(name) || name === 'fromSeq');
   return { isEveryEvent, fromStart: isEveryEvent && !used.includes('fromSeq') };
 }

@@ -1,5 +1,6 @@
 import type { BundleReport } from './bundle.js';
 import { sentence } from './findings.js';
+import type { LogReport } from './log-check.js';
 
 const number = new Intl.NumberFormat('en');
 
@@ -14,5 +15,14 @@ export function bundleReportLines(report: BundleReport): string[] {
     lines.push(`events: ${number.format(count)}, leaf ${number.format(first!)} to ${number.format(last!)}`);
   for (const { subject, from, to } of complete) lines.push(`complete: patient ${subject}, events ${from} to ${to}`);
   if (disclosures > 0) lines.push(`disclosures: ${number.format(disclosures)}`);
+  return lines;
+}
+
+export function logReportLines({ verdict, findings, from, size, root, sealedSize }: LogReport): string[] {
+  const lines = [verdict === 'verified' ? 'VERIFIED' : 'REFUSED', ...findings.map((found) => `  ${sentence(found)}`)];
+  lines.push(
+    `entries: ${number.format(from)} to ${number.format(size)}, signed up to ${number.format(sealedSize ?? 0)}`,
+  );
+  if (root) lines.push(`root: ${root.toString('base64')}`);
   return lines;
 }

@@ -2,6 +2,11 @@ import { TILE, type Checkpoint, type Frontier } from '../../../tlog/index.js';
 import { finding, type Finding } from './findings.js';
 import type { TileHash } from './log.repository.js';
 
+interface Span {
+  from: number;
+  to: number;
+}
+
 /**
  * Where a tree does not come out, the hashes that are stored and signed along the way narrow down what is wrong: tile hashes to
  * 256 entries, checkpoints to those between two of them, the head's peaks to what came after the last.
@@ -9,7 +14,8 @@ import type { TileHash } from './log.repository.js';
 export class TreeJudge {
   /** A tile whose hash is another, or missing: its row, or what lies below it? The next signature tells. */
   private suspect: Finding | null = null;
-  private isWrong = false;
+  /** Between the last signature that the entries bear out and the first that they do not. */
+  private unsigned: Span | null = null;
 
   /** `sound`: the first leaf that is not known to be what was signed. */
   constructor(private sound: number) {}
@@ -17,55 +23,57 @@ export class TreeJudge {
   /** `computed` of the leaves, beside those of them that are `stored`. */
   tiles(computed: readonly TileHash[], stored: readonly TileHash[]): void {
     for (const { level, n, hash } of computed) {
-      if (this.isWrong || this.suspect) return;
+      if (this.suspect) return;
       const row = stored.find((one) => one.level === level && one.n === n);
       if (row?.hash.equals(hash)) continue;
+      const name = `the tile hash (level ${level}, number ${n})`;
       const index = n * TILE ** level;
       const place = { index, through: index + TILE ** level - 1 };
       this.suspect = row
-        ? finding(
-            'edit',
-            'audit.tile_hash',
-            `the tile hash (level ${level}, number ${n}) is not that of the leaves`,
-            place,
-          )
-        : finding('deletion', 'audit.tile_hash', `the tile hash (level ${level}, number ${n}) is missing`, place);
+        ? finding('edit', 'audit.tile_hash', `${name} is not that of the leaves`, place)
+        : finding('deletion', 'audit.tile_hash', `${name} is missing`, place);
     }
   }
 
-  /** The tree has just the size of a checkpoint. */
+  /** The tree has just the size of a checkpoint. What is wrong with a tile's hash and nothing else is told here. */
   checkpoint(tree: Frontier, signed: Checkpoint): Finding | null {
-    if (this.isWrong) return null;
-    const isRight = tree.root().equals(signed.root);
-    const from = this.sound;
-    if (isRight) {
-      this.sound = signed.size;
-      return this.suspect && this.suspect.through! < signed.size ? this.taken() : null;
+    if (this.unsigned) return null;
+    if (!tree.root().equals(signed.root)) {
+      this.unsigned = { from: this.sound, to: signed.size - 1 };
+      return null;
     }
-    this.isWrong = true;
-    return this.betweenSigned(from, signed.size - 1);
+    this.sound = signed.size;
+    return this.suspect && this.suspect.through! < signed.size ? this.taken() : null;
   }
 
-  /** All entries were read: the head's peaks are the last word on those that nobody signed yet. */
-  end(tree: Frontier, peaks: readonly (Buffer | null)[], sealedSize: number | null): Finding | null {
-    if (this.isWrong) return null;
-    const own = tree.peaks();
-    const wrong = own.findLastIndex((peak, level) => peak !== null && !peaks[level]?.equals(peak));
-    if (wrong < 0) return this.taken();
-    if (sealedSize === tree.size)
-      return finding('edit', 'audit.head', 'the peaks of the head are not those of the entries', { index: tree.size });
-    const width = 2 ** wrong;
-    const first = Math.floor(tree.size / (2 * width)) * 2 * width;
-    return this.betweenSigned(Math.max(first, this.sound), first + width - 1, 'that the head was made of');
+  /** After the last entry; `tree` is null where not all of them were read. */
+  end(tree: Frontier | null, peaks: readonly (Buffer | null)[], sealedSize: number | null): Finding | null {
+    const wrong = tree ? wrongPeak(tree, peaks) : null;
+    if (this.unsigned) return this.notSigned(this.unsigned, wrong !== null);
+    if (!wrong) return this.taken();
+    if (sealedSize === tree!.size)
+      return finding('edit', 'audit.head', 'the peaks of the head are not those of the entries', { index: tree!.size });
+    const span = this.narrowed({ from: Math.max(wrong.from, this.sound), to: wrong.to });
+    return finding('edit', 'audit.entry', 'these entries are not the ones that the head was made of', {
+      index: span.from,
+      through: span.to,
+    });
   }
 
-  private betweenSigned(from: number, to: number, what = 'that were signed'): Finding {
+  /** Where all stored hashes fit what stands there now, somebody has made another history of it; else only entries were changed. */
+  private notSigned(span: Span, isHeadOfOthers: boolean): Finding {
+    const isForked = !isHeadOfOthers && this.suspect === null;
+    const { from, to } = this.narrowed(span);
+    return finding(isForked ? 'fork' : 'edit', 'audit.entry', 'these entries are not the ones that were signed', {
+      index: from,
+      through: to,
+    });
+  }
+
+  private narrowed({ from, to }: Span): Span {
     const tile = this.suspect;
-    const isInTile = tile !== null && tile.index! <= to && tile.through! >= from;
-    const place = isInTile
-      ? { index: Math.max(from, tile.index!), through: Math.min(to, tile.through!) }
-      : { index: from, through: to };
-    return finding(isInTile ? 'edit' : 'fork', 'audit.entry', `these entries are not the ones ${what}`, place);
+    if (tile === null || tile.index! > to || tile.through! < from) return { from, to };
+    return { from: Math.max(from, tile.index!), to: Math.min(to, tile.through!) };
   }
 
   private taken(): Finding | null {
@@ -73,4 +81,13 @@ export class TreeJudge {
     this.suspect = null;
     return found;
   }
+}
+
+/** The entries below the first peak that is not the head's. */
+function wrongPeak(tree: Frontier, peaks: readonly (Buffer | null)[]): Span | null {
+  const level = tree.peaks().findLastIndex((peak, at) => peak !== null && !peaks[at]?.equals(peak));
+  if (level < 0) return null;
+  const width = 2 ** level;
+  const from = Math.floor(tree.size / (2 * width)) * 2 * width;
+  return { from, to: from + width - 1 };
 }

@@ -69,6 +69,8 @@ const WHAT: Record<NoticeKind, (details: NoticeDetails) => string> = {
   'recovery-requested': () => 'Somebody who knows your password says that your second factor is lost.',
 };
 
+export const NOTICE_KINDS = Object.keys(WHAT) as readonly NoticeKind[];
+
 /** Tells people what happened to the way into their account (NIST SP 800-63B-4 §4.6): at every change, at all addresses. */
 @Injectable()
 export class Notices {

@@ -142,6 +142,8 @@ const NEVER = (target: string): AnchorState => ({
 /** Codes only: messages of the network and of files name addresses and folders. */
 function failureOf(error: unknown): AnchorFailure {
   if (error instanceof AnchorFailure) return error;
-  const { cause, code, name } = error as { cause?: { code?: unknown }; code?: unknown; name?: unknown };
-  return new AnchorFailure('audit.anchor-failed', String(cause?.code ?? code ?? name ?? 'unknown'));
+  const { cause, code, name } = error as { cause?: { code?: string }; code?: string | number; name?: string };
+  // An aborted request has a number for a code.
+  const word = cause?.code ?? (typeof code === 'string' ? code : undefined) ?? name;
+  return new AnchorFailure('audit.anchor-failed', word ?? 'unknown');
 }

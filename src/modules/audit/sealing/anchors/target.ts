@@ -49,7 +49,7 @@ export const anchorPath = ({ origin, size }: Pick<SignedRow, 'origin' | 'size'>)
 export async function textOf(answer: Response, most = 16_384): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of answer.body ?? []) {
+  for await (const chunk of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
     length += chunk.length;
     if (length > most) throw new AnchorFailure('audit.anchor-failed', `the answer is longer than ${most} bytes`);
     chunks.push(chunk);
