@@ -49,16 +49,14 @@ export const keysAnnounce: Command = {
 };
 
 export const keysRemove: Command = {
-  usage: '<id of a retired token-signing or audit-signing key>',
+  usage: '<id of a retired token-signing key>',
   summary:
-    'Take a retired signing key out, the step after keys:rotate: tokens that it signed are refused from the next start on; checkpoints get one signature again, and old ones are verified with its published public half.',
+    'Take a retired signing key out: what it signed is refused from the next start on. The step after keys:rotate.',
   async run(_values, [id = '']) {
     const { keyFile, sessions } = loadConfig();
-    const purpose = await removeKey(keyFile, id);
+    await removeKey(keyFile, id);
     console.log(
-      purpose === 'audit-signing'
-        ? `The key is out of ${keyFile}. ${RESTART}, once a checkpoint bears the signature of the new key (GET /v1/audit/checkpoint shows it).`
-        : `The key is out of ${keyFile}. ${RESTART}, not before ${sessions.accessTokenSeconds / 60} minutes after they were restarted for keys:rotate.`,
+      `The key is out of ${keyFile}. ${RESTART}, not before ${sessions.accessTokenSeconds / 60} minutes after they were restarted for keys:rotate.`,
     );
   },
 };

@@ -14,7 +14,6 @@ import { Logger } from '../../../platform/logging/logger.js';
 import { People } from '../../users/index.js';
 import { noDirectory, scimTokenRevokedAlready, tooManyScimTokens } from '../auth.errors.js';
 import { Secrets } from '../secrets.js';
-import { MachineNotices, type MachineCredential } from './machine-notices.js';
 import type { CreateScimToken, NewScimTokenView, ScimTokenQuery, ScimTokenView } from './scim-token.dto.js';
 
 /** So that scanners for leaked secrets, and people, see what it is. */
@@ -73,7 +72,6 @@ export class ScimTokens {
     private readonly people: People,
     private readonly abilities: AbilityFactory,
     private readonly pool: SystemPool,
-    private readonly notices: MachineNotices,
     private readonly cursors: Cursors,
     private readonly clock: Clock,
     private readonly logger: Logger,
@@ -99,9 +97,7 @@ export class ScimTokens {
        VALUES ($1, $2, $3, $4, $5, $6, $7)`,
       [id, this.secrets.mac('scim', token), accountId, name, ctx.now, ctx.actor.id, after(ctx.now, days * DAY)],
     );
-    const made = this.touched(ctx, await this.get(ctx, accountId, id));
-    await this.notices.registered(ctx, credentialOf(made));
-    return { ...made, token };
+    return { ...this.touched(ctx, await this.get(ctx, accountId, id)), token };
   }
 
   async list(ctx: SignedIn, accountId: string, query: ScimTokenQuery): Promise<Page<ScimTokenView>> {
@@ -135,9 +131,7 @@ export class ScimTokens {
       [id, ctx.now, ctx.actor.id],
     );
     if (rows.length === 0) throw scimTokenRevokedAlready();
-    const revoked = this.touched(ctx, await this.get(ctx, accountId, id));
-    await this.notices.removed(ctx, credentialOf(revoked));
-    return revoked;
+    return this.touched(ctx, await this.get(ctx, accountId, id));
   }
 
   /** Asked for each request. Throws 503 when it cannot be found out. */
@@ -205,10 +199,3 @@ export class ScimTokens {
     return token;
   }
 }
-
-const credentialOf = ({ accountId, name, expiresAt }: ScimTokenView): MachineCredential => ({
-  accountId,
-  kind: 'bearer-secret',
-  name,
-  expiresAt,
-});

@@ -134,8 +134,7 @@ export class AccountResets {
     return this.view(ctx, id);
   }
 
-  /** Does what one administrator may decide, and keeps who did it and why. The caller has authorized it. */
-  async done(
+  private async done(
     ctx: SignedIn,
     accountId: string,
     kind: ResetKind,
