@@ -39,6 +39,18 @@ module.exports = {
       },
     },
     {
+      name: 'tlog-is-pure',
+      comment: 'the formats and proofs of the log serve server, verifier and witness alike',
+      severity: 'error',
+      from: { path: '^src/tlog/' },
+      to: {
+        path: [
+          '^src/(modules|platform|fhir|demo|cli|app|main|data-source)',
+          'node_modules/(@nestjs|typeorm|pg)/',
+        ],
+      },
+    },
+    {
       name: 'demo-is-pure',
       severity: 'error',
       from: { path: '^src/demo/' },

@@ -1,17 +1,22 @@
 import { parseArgs } from 'node:util';
 import { adminCreate } from './cli/admin-create.js';
+import { auditVerify } from './cli/audit-verify.js';
 import { clientKey, clientToken } from './cli/client-key.js';
 import { demo, demoCode, demoToken } from './cli/demo.js';
 import { doctor } from './cli/doctor.js';
 import { keysAnnounce, keysCreate, keysRemove, keysRotate } from './cli/keys.js';
 import { migrateCommand } from './cli/migrate.js';
 import { OperatorError, type Command } from './cli/command.js';
+import { auditNewOrigin } from './cli/audit-new-origin.js';
+import { witness } from './cli/witness.js';
 import { KeyFileError } from './platform/crypto/index.js';
 import { ConfigError } from './platform/config/config.js';
 
 const commands: Record<string, Command> = {
   migrate: migrateCommand,
   'admin:create': adminCreate,
+  'audit:verify': auditVerify,
+  'audit:new-origin': auditNewOrigin,
   'client:key': clientKey,
   'client:token': clientToken,
   'keys:create': keysCreate,
@@ -19,6 +24,7 @@ const commands: Record<string, Command> = {
   'keys:rotate': keysRotate,
   'keys:remove': keysRemove,
   doctor,
+  witness,
   demo,
   'demo:code': demoCode,
   'demo:token': demoToken,
@@ -59,17 +65,16 @@ async function main(args: string[]): Promise<number> {
   }
   const { values, positionals } = parseArgs({ args: rest, options: command.options ?? {}, allowPositionals: true });
   await command.run(values, positionals);
-  return 0;
+  // A command that has more to say than "done" has said it already.
+  return Number(process.exitCode ?? 0);
 }
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
+  const isUsage = (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
   const isTheirs =
-    error instanceof ConfigError ||
-    error instanceof OperatorError ||
-    error instanceof KeyFileError ||
-    (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+    error instanceof ConfigError || error instanceof OperatorError || error instanceof KeyFileError || isUsage;
   console.error(isTheirs ? (error as Error).message : error);
-  process.exitCode = 1;
+  process.exitCode = isUsage ? 2 : 1;
 }

@@ -13,6 +13,13 @@ import { UsersScim1763769600011 } from '../migrations/1763769600011-users-scim.j
 import { UsersRoles1763769600012 } from '../migrations/1763769600012-users-roles.js';
 import { AuthClients1763769600013 } from '../migrations/1763769600013-auth-clients.js';
 import { AuthGenerations1763769600014 } from '../migrations/1763769600014-auth-generations.js';
+import { AuthFourEyes1763769600019 } from '../migrations/1763769600019-auth-four-eyes.js';
+import { AuditErasure1763769600020 } from '../migrations/1763769600020-audit-erasure.js';
+import { AuthSsoPeople1763769600030 } from '../migrations/1763769600030-auth-sso-people.js';
+import { AuditCheckpoints1763769600015 } from '../migrations/1763769600015-audit-checkpoints.js';
+import { AuditSearch1763769600016 } from '../migrations/1763769600016-audit-search.js';
+import { AuditVerification1763769600018 } from '../migrations/1763769600018-audit-verification.js';
+import { AuditExports1763769600017 } from '../migrations/1763769600017-audit-exports.js';
 import { userEntities } from './modules/users/index.js';
 import type { Config } from './platform/config/config.js';
 
@@ -31,6 +38,13 @@ export const migrations = [
   UsersRoles1763769600012,
   AuthClients1763769600013,
   AuthGenerations1763769600014,
+  AuditCheckpoints1763769600015,
+  AuditSearch1763769600016,
+  AuditExports1763769600017,
+  AuditVerification1763769600018,
+  AuthFourEyes1763769600019,
+  AuditErasure1763769600020,
+  AuthSsoPeople1763769600030,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

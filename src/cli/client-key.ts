@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type JWK } from 'jose';
 import { loadConfig } from '../platform/config/config.js';
-import { OperatorError, type Command } from './command.js';
+import { call, OperatorError, type Command } from './command.js';
 
 /** What a service account's key file holds; the private part is in it and nowhere else. */
 export interface ClientKey {
@@ -29,7 +29,7 @@ export async function tokenFor(url: string, audience: string, clientId: string, 
     .setIssuedAt()
     .setExpirationTime(`${ASSERTION_SECONDS}s`)
     .sign(await importJWK(key.privateJwk, ALGORITHM));
-  const answer = await fetch(`${url}/v1/auth/token`, {
+  const answer = await call(`${url}/v1/auth/token`, {
     method: 'POST',
     body: new URLSearchParams({
       grant_type: 'client_credentials',

@@ -14,7 +14,7 @@ import { Delivery, type Mail, type Sms } from '../platform/delivery/delivery.js'
 import { deliveryOf } from '../platform/delivery/mail.js';
 import { listen } from '../serve.js';
 import { readClientKey, tokenFor } from './client-key.js';
-import { OperatorError, type Command } from './command.js';
+import { call, OperatorError, type Command } from './command.js';
 import { seedHospital, type DemoAccounts } from './demo-seed.js';
 
 const ACCOUNTS = 'demo.json';
@@ -66,6 +66,8 @@ async function prepare(): Promise<{ config: Config; stop: () => Promise<void> }>
     {
       BCRYPT_COST: '10',
       LOG_LEVEL: 'warn',
+      // The port may be another one next time; the log's name stays.
+      AUDIT_ORIGIN: 'demo.portico.example/audit',
       ...process.env,
       DATABASE_OWNER_URL: ownerUrl,
       DATABASE_URL: withUser(ownerUrl, 'portico_demo_app'),
@@ -87,19 +89,22 @@ async function isEmpty(config: Config): Promise<boolean> {
   }
 }
 
-const readAccounts = (dataDir: string): DemoAccounts =>
-  JSON.parse(readFileSync(join(dataDir, ACCOUNTS), 'utf8')) as DemoAccounts;
+function readAccounts(dataDir: string): DemoAccounts {
+  const file = join(dataDir, ACCOUNTS);
+  if (!existsSync(file))
+    throw new OperatorError(
+      `There is no demo in ${dataDir}: start it with npm run demo, and set DATA_DIR here as there.`,
+    );
+  return JSON.parse(readFileSync(file, 'utf8')) as DemoAccounts;
+}
 
 function banner(url: string, { accounts, firstPatientId, foreignPatientId }: DemoAccounts, dataDir: string): string {
+  const cli = `${process.env.DATA_DIR ? `DATA_DIR=${dataDir} ` : ''}npm run -s cli --`;
   const one = [...new Map(accounts.toReversed().map((account) => [account.role, account])).values()].toReversed();
   const rows = one.map(
     ({ role, username, password, totpSecret, client }) =>
       `  ${role.padEnd(19)} ${username.padEnd(20)} ${(client ? '(a key)' : password).padEnd(19)}   ${
-        client
-          ? `npm run -s cli -- demo:token ${username}`
-          : totpSecret
-            ? `npm run -s cli -- demo:code ${username}`
-            : '(none)'
+        client ? `${cli} demo:token ${username}` : totpSecret ? `${cli} demo:code ${username}` : '(none)'
       }`,
   );
   const patient = one.find(({ role }) => role === 'patient')!;
@@ -114,9 +119,10 @@ Try, in another terminal in this folder:
   TOKEN=$(curl -s ${url}/v1/auth/login -H 'content-type: application/json' -d '{"username":"${patient.username}","password":"${patient.password}"}' | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')
   curl -s ${url}/v1/patients/${firstPatientId}/records?type=Observation\\&limit=3 -H "authorization: Bearer $TOKEN"
   curl -s ${url}/v1/patients/${foreignPatientId}/records -H "authorization: Bearer $TOKEN"
-  curl -s ${url}/v1/audit/events?limit=3 -H "authorization: Bearer $(npm run -s cli -- demo:token ${one.find(({ role }) => role === 'compliance_officer')!.username})"
+  curl -s ${url}/v1/audit/events?limit=3 -H "authorization: Bearer $(${cli} demo:token ${one.find(({ role }) => role === 'compliance_officer')!.username})"
 
-The third answers 404: it is somebody else's chart. Stop with Ctrl-C; the data stays in ${dataDir}.`;
+The third answers 404: it is somebody else's chart. Browsers take passkeys for a name only: PUBLIC_URL=http://localhost:${new URL(url).port} npm run demo.
+Stop with Ctrl-C; the data stays in ${dataDir}.`;
 }
 
 export const demo: Command = {
@@ -149,8 +155,8 @@ function accountOf(username: string | undefined) {
   const { dataDir } = loadConfig();
   const account = readAccounts(dataDir).accounts.find((one) => one.username === username);
   if (!account)
-    throw new Error(
-      `name one of: ${readAccounts(dataDir)
+    throw new OperatorError(
+      `Name one of: ${readAccounts(dataDir)
         .accounts.map((one) => one.username)
         .join(', ')}`,
     );
@@ -178,7 +184,7 @@ export const demoToken: Command = {
       return console.log(await tokenFor(url, audience, id, readClientKey(keyFile)));
     }
     const post = async (path: string, body: object): Promise<Record<string, string>> => {
-      const answer = await fetch(`${url}${path}`, {
+      const answer = await call(`${url}${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),

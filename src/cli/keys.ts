@@ -49,14 +49,16 @@ export const keysAnnounce: Command = {
 };
 
 export const keysRemove: Command = {
-  usage: '<id of a retired token-signing key>',
+  usage: '<id of a retired token-signing or audit-signing key>',
   summary:
-    'Take a retired signing key out: what it signed is refused from the next start on. The step after keys:rotate.',
+    'Take a retired signing key out, the step after keys:rotate: tokens that it signed are refused from the next start on; checkpoints get one signature again, and old ones are verified with its published public half.',
   async run(_values, [id = '']) {
     const { keyFile, sessions } = loadConfig();
-    await removeKey(keyFile, id);
+    const purpose = await removeKey(keyFile, id);
     console.log(
-      `The key is out of ${keyFile}. ${RESTART}, not before ${sessions.accessTokenSeconds / 60} minutes after they were restarted for keys:rotate.`,
+      purpose === 'audit-signing'
+        ? `The key is out of ${keyFile}. ${RESTART}, once a checkpoint bears the signature of the new key (GET /v1/audit/checkpoint shows it).`
+        : `The key is out of ${keyFile}. ${RESTART}, not before ${sessions.accessTokenSeconds / 60} minutes after they were restarted for keys:rotate.`,
     );
   },
 };

@@ -5,7 +5,7 @@ import { AbilityFactory, type PolicyOf } from './access/ability-factory.js';
 import { DeclaredRoutes } from './access/declared-routes.js';
 import { Clock, SystemClock } from './clock.js';
 import { CONFIG, type Config } from './config/config.js';
-import { FileKeyManagement, KeyRing, PasswordHasher } from './crypto/index.js';
+import { FileKeyManagement, KEY_MANAGEMENT, KeyRing, PasswordHasher, type KeyManagement } from './crypto/index.js';
 import { Database } from './database/database.js';
 import { ReadLanes } from './database/read-lanes.js';
 import { SystemPool } from './database/system-pool.js';
@@ -13,6 +13,7 @@ import { Vault } from './database/vault.js';
 import { Delivery } from './delivery/delivery.js';
 import { deliveryOf } from './delivery/mail.js';
 import { Events } from './events/events.js';
+import { HealthChecks } from './health/health-checks.js';
 import { ClientCertificates } from './http/client-certificate.js';
 import { Cursors } from './http/cursors.js';
 import { Idempotency } from './http/idempotency.js';
@@ -74,7 +75,8 @@ export class PlatformModule {
         provide: SystemPool,
         useFactory: () => new SystemPool(config.database.url, { max: 4, name: 'portico-system' }),
       },
-      { provide: Vault, useFactory: (ring: KeyRing) => new Vault(new FileKeyManagement(ring)), inject: [KeyRing] },
+      { provide: KEY_MANAGEMENT, useFactory: (ring: KeyRing) => new FileKeyManagement(ring), inject: [KeyRing] },
+      { provide: Vault, useFactory: (keys: KeyManagement) => new Vault(keys), inject: [KEY_MANAGEMENT] },
       { provide: Cursors, useFactory: (ring: KeyRing) => new Cursors(ring), inject: [KeyRing] },
       {
         provide: PasswordHasher,
@@ -83,6 +85,7 @@ export class PlatformModule {
       },
       { provide: ClientCertificates, useValue: new ClientCertificates(config) },
       { provide: Delivery, useFactory: () => parts.delivery ?? deliveryOf(config) },
+      HealthChecks,
       Idempotency,
       Outbox,
       DeclaredRoutes,

@@ -82,7 +82,7 @@ POST /v1/auth/mfa/lost/confirm                  -  200 200 200 200 200 200 200 2
 GET /v1/auth/csrf                               -  401 401 401 401 401 401 401 401 401 401
 
 # Own sessions, password and second factor: everybody's own, nobody else's. Staff have a second factor and keep it.
-POST /v1/auth/logout                            -  401 204 204 204 204 204 204 204 204 204
+POST /v1/auth/logout                            -  401 200 200 200 200 200 200 200 200 200
 POST /v1/auth/logout-all                        -  401 204 204 204 204 204 204 204 403 403
 POST /v1/auth/logout-others                     -  401 204 204 204 204 204 204 204 403 403
 GET /v1/auth/sessions                           -  401 200 200 200 200 200 200 200 403 403
@@ -148,6 +148,13 @@ POST /v1/users/:id/enable                     own  401 403 403 403 403 403 403 4
                                              none  401 403 403 403 403 403 403 404 403 403
 POST /v1/users/:id/sessions/end         own other  401 403 403 403 403 403 403 204 403 403
                                              none  401 403 403 403 403 403 403 404 403 403
+POST /v1/sessions/end-all                       -  401 403 403 403 403 403 403 200 403 403
+GET /v1/users/:id/sso/identities        own other  401 403 403 403 403 403 403 200 403 403
+                                             none  401 403 403 403 403 403 403 404 403 403
+POST /v1/users/:id/sso/identities/:identityId/revoke
+                                              own  401 403 403 403 403 403 403 403 403 403
+                                            other  401 403 403 403 403 403 403 201 403 403
+                                        closed none  401 403 403 403 403 403 403 404 403 403
 
 # Who holds which role, and every change of it: who gives access, and who checks it.
 GET /v1/users/:id/roles                 own other  401 403 403 403 403 403 200 200 403 403
@@ -166,6 +173,9 @@ POST /v1/users/:id/keys/:keyId/revoke         own  401 403 403 403 403 403 403 4
                                             other  401 403 403 403 403 403 403 200 403 403
                                            closed  401 403 403 403 403 403 403 409 403 403
                                              none  401 403 403 403 403 403 403 404 403 403
+
+# What became of all invitations: who gives access, and who releases records; the latter those of patients.
+GET /v1/invitations                             -  401 403 403 403 403 200 403 200 403 403
 
 # Activation codes again, for whoever was never there; the front desk sees no accounts.
 POST /v1/users/:id/invitations                own  401 403 403 403 403 403 403 403 403 403
@@ -295,8 +305,40 @@ GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 4
 
 # The trail: compliance officers, nobody else.
 GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403 403
+POST /v1/audit/erasures                         -  401 403 403 403 403 403 201 403 403 403
+GET /v1/audit/verify                            -  401 403 403 403 403 403 200 403 403 403
+POST /v1/audit/verify                           -  401 403 403 403 403 403 202 403 403 403
 GET /v1/audit/events/:seq                   other  401 403 403 403 403 403 200 403 403 403
                                              none  401 403 403 403 403 403 404 403 403 403
+
+# Copies of the trail: what goes out in bulk.
+POST /v1/audit/exports                          -  401 403 403 403 403 403 202 403 403 403
+GET /v1/audit/exports                           -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/exports/:id              other future 401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+GET /v1/audit/exports/:id/bundle            other  401 403 403 403 403 403 200 403 403 403
+                                           future  401 403 403 403 403 403 409 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+GET /v1/audit/exports/:id/:name             other  401 403 403 403 403 403 200 403 403 403
+                                           future  401 403 403 403 403 403 409 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+
+# What is signed of the trail, and its hashes: open to all, so that anybody may watch that nothing is taken away. The entries are not.
+GET /v1/audit/checkpoint                        -  200 200 200 200 200 200 200 200 200 200
+GET /v1/audit/keys                              -  200 200 200 200 200 200 200 200 200 200
+GET /v1/audit/proof/consistency                 -  200 200 200 200 200 200 200 200 200 200
+GET /v1/audit/tile/*                        other  200 200 200 200 200 200 200 200 200 200
+                                             none  404 404 404 404 404 404 404 404 404 404
+GET /v1/audit/tile/entries/*                other  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+GET /v1/audit/proof/inclusion               other  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+GET /v1/audit/events/:seq/around            other  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+# One event with its proof: officers, and the patient whom it is about.
+GET /v1/audit/events/:seq/receipt             own  401 200 403 403 403 403 200 403 403 403
+                                            other  401 404 403 403 403 403 200 403 403 403
+                                             none  401 404 403 403 403 403 404 403 403 403
 `;
 
 export interface Row {

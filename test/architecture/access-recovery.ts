@@ -46,7 +46,9 @@ export async function emailCode(world: World, person: Person): Promise<string> {
 /** Something that an administrator asked for; `own`: the one who decides now. */
 export async function accountReset(world: World, person: Person, relation: Relation): Promise<string> {
   if (relation === 'none') return NOBODY;
-  const by = relation === 'own' && person !== 'anonymous' ? world.people[person].id : world.staff.id;
+  // Somebody whom no administrator has made: of two who go back to one administrator, neither decides what the other asked for.
+  const by =
+    relation === 'own' && person !== 'anonymous' ? world.people[person].id : await account(world.portal, 'active');
   const { rows } = await world.portal.owner.query<{ id: string }>(
     `INSERT INTO auth.account_reset (account_reset_id, account_id, kind, status, reason, is_staff, needs_proof, requested_by, requested_at, expires_at)
      VALUES (gen_random_uuid(), $1, 'factors', $2, 'test', true, true, $3, $4, $4::timestamptz + interval '1 day') RETURNING account_reset_id AS id`,

@@ -8,7 +8,18 @@ import { newPatient, NOBODY } from '../harness/hospital.js';
 import { currentCode, freshName } from '../harness/people.js';
 import { GROUP, newUser, PATCH_OP, USER } from '../harness/scim.js';
 import { PEOPLE, type Person, type Relation } from './access-matrix.js';
-import { account, device, member, password, practitioner, session, type Account, type World } from './access-world.js';
+import {
+  account,
+  device,
+  member,
+  password,
+  practitioner,
+  reopening,
+  session,
+  type Account,
+  type World,
+} from './access-world.js';
+import { download, exportRow, inclusion, proof, receipt, tile } from './access-audit.js';
 import { callback, exchange, identityOf, logout, ofProvider } from './access-sso.js';
 import { clientKey, invitedAccount, tokenRequest, withoutKeys } from './access-clients.js';
 import {
@@ -215,7 +226,8 @@ export const REQUESTS: Record<string, Ask> = {
     const accountId = await account(portal, 'active');
     await password(portal, accountId);
     const db = { query: async (text: string, values: unknown[]) => (await portal.owner.query(text, values)).rows };
-    const ctx = { db, now: portal.clock.now() } as unknown as Ctx;
+    const client = { userAgent: '', address: '127.0.0.1' };
+    const ctx = { db, client, now: portal.clock.now() } as unknown as Ctx;
     const proof = { amr: ['pwd'], isPhishingResistant: false };
     const token = await portal.app.get(SignIns).begin(ctx, accountId, 'password-change', proof);
     return { body: { token, newPassword: 'a quite new password' }, recognised: accountId };
@@ -308,8 +320,19 @@ export const REQUESTS: Record<string, Ask> = {
   }),
   'POST /v1/users/:id/sessions/end': async (world, person, relation) => ({
     params: { id: await decidedOn(world, person, relation) },
+    body: reason,
     ends: relation === 'own',
   }),
+  'POST /v1/sessions/end-all': async ({ portal }) => ({ body: reason, after: await reopening(portal) }),
+  'GET /v1/users/:id/sso/identities': async (world, person, relation) => ({
+    params: { id: await decidedOn(world, person, relation) },
+  }),
+  'POST /v1/users/:id/sso/identities/:identityId/revoke': async (world, person, relation) => {
+    const id = await decidedOn(world, person, relation === 'closed' ? 'other' : relation);
+    const holder = relation === 'closed' ? world.anna.id : id;
+    const identityId = relation === 'none' ? NOBODY : await identityOf(world, holder);
+    return { params: { id, identityId }, body: reason };
+  },
   'POST /v1/users/:id/password/expire': async (world, person, relation) => {
     const id = await decidedOn(world, person, relation);
     if (relation === 'other') await password(world.portal, id);
@@ -406,7 +429,10 @@ export const REQUESTS: Record<string, Ask> = {
     params: { id: charts[relation]! },
     subjects: () => [charts[relation]!],
   }),
-  'GET /v1/patients/:id/care-team': chart,
+  'GET /v1/patients/:id/care-team': ({ charts }, _, relation) => ({
+    params: { id: charts[relation]! },
+    subjects: () => [charts[relation]!],
+  }),
   'POST /v1/patients/:id/care-team': async ({ portal, charts }, _, relation) => ({
     params: { id: charts[relation]! },
     body: { practitionerId: await practitioner(portal) },
@@ -433,6 +459,28 @@ export const REQUESTS: Record<string, Ask> = {
   'GET /v1/imports/:id/issues': imported,
 
   'GET /v1/audit/events': () => ({ subjects: nobody }),
+  'POST /v1/audit/erasures': () => ({ body: { before: '2000-01-01T00:00:00Z', reason: 'over' }, subjects: nobody }),
+  'GET /v1/audit/verify': () => ({ subjects: nobody }),
+  'POST /v1/audit/verify': () => ({ body: {}, subjects: nobody }),
+  'POST /v1/audit/exports': () => ({ body: { reason: 'walk', filter: { toSeq: 0 } }, subjects: nobody }),
+  'GET /v1/audit/exports': () => ({ subjects: nobody }),
+  'GET /v1/audit/exports/:id': (world, _, relation) => exportRow(world, relation),
+  'GET /v1/audit/exports/:id/bundle': (world, _, relation) => download(world, relation),
+  'GET /v1/audit/exports/:id/:name': (world, _, relation) => download(world, relation),
+  'GET /v1/audit/checkpoint': proof(),
+  'GET /v1/audit/keys': proof(),
+  'GET /v1/audit/proof/consistency': proof({ query: 'from=1' }),
+  'GET /v1/audit/proof/inclusion': (world, _, relation) => inclusion(world, relation),
+  'GET /v1/audit/tile/*': async (world, _, relation) => {
+    const sent = await tile(world, relation);
+    return { ...sent, params: { '*': `0/${sent.params!['*']}` } };
+  },
+  'GET /v1/audit/tile/entries/*': (world, _, relation) => tile(world, relation),
+  'GET /v1/audit/events/:seq/around': (_, __, relation) => ({
+    params: { seq: relation === 'none' ? '999999999' : '0' },
+    subjects: nobody,
+  }),
+  'GET /v1/audit/events/:seq/receipt': (world, _, relation) => receipt(world, relation),
   'GET /v1/audit/events/:seq': (_, __, relation) => ({
     params: { seq: relation === 'none' ? '999999999' : '0' },
     subjects: nobody,

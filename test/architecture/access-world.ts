@@ -129,6 +129,16 @@ export async function session(portal: Portal, accountId: string, endReason: stri
   return id;
 }
 
+/** Opens again, when it is called, the sessions that are open now. */
+export async function reopening({ owner }: Portal): Promise<() => Promise<void>> {
+  const { rows } = await owner.query<{ id: string }>(
+    'SELECT session_id AS id FROM auth.session WHERE ended_at IS NULL',
+  );
+  const ids = rows.map(({ id }) => id);
+  const reopen = 'UPDATE auth.session SET ended_at = NULL, end_reason = NULL WHERE session_id = ANY($1)';
+  return async () => void (await owner.query(reopen, [ids]));
+}
+
 /** Nobody is given the role proxy through the API yet: a patient's account is made into one. */
 async function makeProxy(hospital: Hospital): Promise<Account> {
   const caller = await known(makePatient(hospital.portal, hospital.admin));

@@ -33,6 +33,7 @@ portal_app
   users.own_feed                SELECT
   users.actor()                 EXECUTE
   users.link_chart()            EXECUTE
+  users.provisioned_as()        EXECUTE
   users.chart_of_feed()         EXECUTE
 
   # Sign-in: sessions and passwords leave a trace, what is used up may go.
@@ -47,6 +48,9 @@ portal_app
   auth.password_reset           SELECT INSERT UPDATE DELETE
   auth.lost_factor              SELECT INSERT UPDATE DELETE
   auth.factor_reset             SELECT INSERT UPDATE
+  # Reminders and reasons stay as they were written.
+  auth.expiry_reminder          SELECT INSERT
+  auth.session_ending           SELECT INSERT
   auth.account_reset            SELECT INSERT UPDATE(decided_at decided_by status)
   auth.factor_holder            SELECT INSERT UPDATE
   auth.passkey                  SELECT INSERT DELETE UPDATE(counter is_backed_up last_used_at name version)
@@ -59,6 +63,7 @@ portal_app
 
   # Single sign-on: which session came from where is kept as long as the session.
   auth.federated_identity       SELECT INSERT DELETE UPDATE(replaces_password)
+  auth.removed_link             SELECT INSERT UPDATE(removed_at)
   auth.sso_flow                 SELECT INSERT UPDATE DELETE
   auth.sso_code                 SELECT INSERT UPDATE DELETE
   auth.sso_session              SELECT INSERT
@@ -75,8 +80,10 @@ portal_app
   records.import_issue          SELECT INSERT
   records.directory_identifier  SELECT INSERT DELETE
 
-  # The ledger: one door in, nothing else.
+  # The ledger: one door in, and whether something came in; nothing else.
   audit.submit()                EXECUTE
+  audit.ask_for_export()        EXECUTE
+  audit.has()                   EXECUTE
 
 portal_sequencer
   platform.account_id()         EXECUTE
@@ -85,6 +92,17 @@ portal_sequencer
   audit.entry                   SELECT
   audit.head                    SELECT
   audit.tile_hash               SELECT
+  # Checkpoints come in by one function; what witnesses said, by hand over to them.
+  audit.wanted_checkpoint()     EXECUTE
+  audit.seal()                  EXECUTE
+  audit.open_origin()           EXECUTE
+  audit.generation()            EXECUTE
+  audit.origin                  SELECT
+  audit.checkpoint              SELECT
+  audit.published               SELECT
+  audit.cosignature             SELECT INSERT
+  audit.verifier_key            SELECT INSERT
+  audit.anchor                  SELECT INSERT UPDATE
 
 portal_auditor
   platform.account_id()         EXECUTE
@@ -93,6 +111,19 @@ portal_auditor
   audit.tile_hash               SELECT
   audit.subject_head            SELECT
   audit.disclosure              SELECT
+  audit.erasure                 SELECT
+  audit.verification            SELECT INSERT
+  audit.place_of_export()       EXECUTE
+  audit.export                  SELECT UPDATE(checkpoint failure finished_at lines next_at own_idx position previous_checkpoint previous_size result state tree_size turn)
+  audit.erase()                 EXECUTE
+  audit.disclosed()             EXECUTE
+  audit.generation()            EXECUTE
+  audit.origin                  SELECT
+  audit.checkpoint              SELECT
+  audit.published               SELECT
+  audit.cosignature             SELECT
+  audit.verifier_key            SELECT
+  audit.anchor                  SELECT
 `;
 
 export const LOGINS = ['portal_app', 'portal_sequencer', 'portal_auditor'] as const;

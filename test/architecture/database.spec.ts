@@ -139,6 +139,7 @@ describe('tables', () => {
     const views = `SELECT format('%s.%s', schemaname, viewname) AS line FROM pg_views WHERE schemaname = ANY($1)
       UNION ALL SELECT format('%s.%s', schemaname, matviewname) FROM pg_matviews WHERE schemaname = ANY($1)`;
     expect(await lines(views, [OURS])).toEqual([
+      'audit.published',
       'users.care_now',
       'users.duty',
       'users.own_chart',

@@ -90,13 +90,19 @@ afterAll(async () => {
   await world.portal.close();
 });
 
-const PARAMS: Record<string, string> = { seq: '0', role: 'staff', file: 'swagger-ui.css' };
+const PARAMS: Record<string, string> = {
+  name: 'events.ndjson',
+  '*': '000',
+  seq: '0',
+  role: 'staff',
+  file: 'swagger-ui.css',
+};
 const pathOf = ({ path }: DeclaredRoute): string =>
-  path.replace(/:(\w+)/g, (_, name: string) => PARAMS[name] ?? NOBODY);
+  path.replace(/:(\w+)|\*/g, (all, name: string = all) => PARAMS[name] ?? NOBODY);
 const nameOf = ({ method, path }: DeclaredRoute): string => `${method} ${path}`;
 
 const operationOf = ({ method, path }: DeclaredRoute): Operation =>
-  operations[path.replace(/:(\w+)/g, '{$1}')]![method.toLowerCase()]!;
+  operations[path.replace(/:(\w+)/g, '{$1}').replace('*', '{path}')]![method.toLowerCase()]!;
 
 const takesQuery = (route: DeclaredRoute) =>
   !route.endpoint.dialect?.ignoresUnknownQuery &&

@@ -2,15 +2,15 @@ import { expect } from '@jest/globals';
 
 /**
  * What every answer carries, written from the requirements; only the documentation's pages have a policy of their own, and
- * only public keys may be kept by caches.
+ * only what is about nobody may be kept by caches.
  */
 export function expectSecurityHeaders(
   { headers }: { headers: Record<string, string> },
   isPage = false,
-  isForCaches = false,
+  cached = 'no-store',
 ): void {
   expect(headers).toMatchObject({
-    'cache-control': isForCaches ? 'public, max-age=300' : 'no-store',
+    'cache-control': cached,
     'cross-origin-resource-policy': 'same-origin',
     'referrer-policy': 'no-referrer',
     'strict-transport-security': expect.stringMatching(/^max-age=\d{8}/),

@@ -27,6 +27,8 @@ const STEP_UP: Record<string, number> = {
   'POST /v1/auth/logout-all': 900,
   'POST /v1/auth/logout-others': 900,
   'DELETE /v1/auth/sessions/:id': 900,
+  // Everybody's sessions.
+  'POST /v1/sessions/end-all': 300,
   // Others' ways in.
   'POST /v1/users': 300,
   'POST /v1/users/:id/email': 300,
@@ -35,9 +37,15 @@ const STEP_UP: Record<string, number> = {
   'POST /v1/users/:id/mfa/reset': 300,
   'POST /v1/users/:id/password/expire': 300,
   'POST /v1/users/:id/password/reset': 300,
+  'POST /v1/users/:id/sso/identities/:identityId/revoke': 300,
   'POST /v1/users/:id/unlock': 300,
   'POST /v1/account-resets/:id/approve': 300,
   'POST /v1/account-resets/:id/decline': 300,
+  // The trail.
+  'POST /v1/audit/erasures': 300,
+  'POST /v1/audit/exports': 300,
+  'GET /v1/audit/exports/:id/bundle': 300,
+  'GET /v1/audit/exports/:id/:name': 300,
   // What somebody, or some machine, may do.
   'POST /v1/users/:id/roles': 300,
   'POST /v1/users/:id/roles/:role/revoke': 300,

@@ -134,6 +134,7 @@ async function build(world: World, now: Date): Promise<void> {
     'users.account',
     world.accounts.map(({ id: account_id, status }) => ({
       ...{ ...base, account_id, display_name: 'A', email: 'a@test', status, access_version: 1 },
+      is_disabled_by_directory: false,
       disabled_reason: status === 'disabled' ? 'left' : null,
     })),
   );

@@ -17,7 +17,7 @@ interface Claim {
 const claims = JSON.parse(readFileSync('test/contract/asvs.json', 'utf8')) as Record<string, Claim>;
 
 /** What is not proved yet. Nobody adds to it without changing this line. */
-const OPEN: readonly string[] = ['6.4.5'];
+const OPEN: readonly string[] = [];
 
 /** How many requirements each section has; they are numbered from 1. */
 const SECTIONS: Record<string, number> = {

@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MAX_SERVICE_SESSIONS } from '../../src/modules/auth/sessions/session.service.js';
+import { REMINDER_DAYS } from '../../src/modules/auth/clients/expiry-reminders.js';
+import { NOTICE_KINDS } from '../../src/modules/auth/recovery/notices.js';
+import { SIGN_IN_SECONDS } from '../../src/modules/auth/sign-in/sign-ins.js';
 import { CONTEXT_WORDS } from '../../src/modules/auth/passwords/password-rules.service.js';
 import { HOUR, LIMITS } from '../../src/modules/auth/throttling/attempts.js';
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { settings } from '../../src/platform/config/settings.js';
+import { FACTOR_RULES } from '../../src/platform/config/validators.js';
 import { checkLedger } from '../harness/ledger.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
@@ -57,6 +61,19 @@ describe('the document about authentication', () => {
     const others = rowsOf('Pathways').filter((row) => row.length === 2);
     const writing = others.map(([route]) => code(route)).filter((route) => !route.startsWith('GET '));
     expect(writing).toEqual(['POST /v1/auth/sso/:provider/backchannel-logout', 'POST /v1/auth/username/forgot']);
+  });
+
+  it('gives the reason for the ways that end with one factor, who they are for, and what holds there', () => {
+    const byOne = rowsOf('Pathways').filter(([, , strength]) => strength?.startsWith('aal1'));
+    expect(byOne.map(([route]) => code(route))).toEqual(['POST /v1/auth/login', 'POST /v1/auth/sso/exchange']);
+    // Of patients, by default, and of nobody else whatever is configured.
+    expect(settingOf('MFA_PATIENT')).toMatchObject({ default: 'optional' });
+    expect(settingOf('MFA_STAFF')).toMatchObject({ default: 'required', choices: FACTOR_RULES.slice(1) });
+    expect(FACTOR_RULES[0]).toBe('optional');
+    const reason = /^Patients may come in with a password alone[^]*?\n\n/m.exec(text)![0];
+    for (const word of ['MFA_PATIENT=optional', 'because', '15 characters', 'MFA_PATIENT=required', 'MFA_POLICY'])
+      expect(reason).toContain(word);
+    expect(text).toContain('Nobody of the staff opens anything with `aal1`');
   });
 
   it('has the limits of the code, all of them', () => {
@@ -114,6 +131,30 @@ describe('the document about authentication', () => {
     }
   });
 
+  it('says when administrators are reminded of what runs out, and whom a strange sign-in is told to', () => {
+    const rows = rowsOf('What is told to whom');
+    const days = rows.filter(([first]) => /^\d+$/.test(first!));
+    expect(days.map(([first]) => Number(first))).toEqual(REMINDER_DAYS);
+    const kinds = rows.filter(([first]) => first!.startsWith('`')).map(([kind]) => code(kind));
+    expect(kinds.filter((kind) => !(NOTICE_KINDS as readonly string[]).includes(kind))).toEqual([]);
+    expect(kinds).toEqual(
+      expect.arrayContaining(['new-device', 'after-absence', 'guessed-before', 'sign-in-unfinished']),
+    );
+    expect(text).toContain(`within ${SIGN_IN_SECONDS} s`);
+  });
+
+  it('names everything that the database reads to tell whether two administrators are two people', async () => {
+    const { rows } = await portal.owner.query<{ source: string }>(
+      `SELECT prosrc AS source FROM pg_proc WHERE oid = 'auth.line_of'::regproc`,
+    );
+    const read = new Set([...rows[0]!.source.matchAll(/(?:users|auth)\.\w+/g)].map(([table]) => table));
+    expect(
+      rowsOf('Two administrators')
+        .map(([, table]) => code(table))
+        .sort(),
+    ).toEqual([...read].sort());
+  });
+
   it('says how sessions here and at identity providers end and are renewed', () => {
     const events = rowsOf('Federation').map(([event]) => event);
     for (const word of [
@@ -144,6 +185,8 @@ describe('what people know of somebody', () => {
     expect(openBodies).toEqual(['Activate']);
   });
 });
+
+const settingOf = (setting: string): object => (settings as unknown as Record<string, object>)[setting]!;
 
 const defaultOf = (setting: string): number =>
   (settings as unknown as Record<string, { default: number }>)[setting]!.default;

@@ -108,6 +108,16 @@ describe('the contract files say what the code does', () => {
     codes.set('Request.refuse', ['Refused before a route was found: unknown address, malformed HTTP, wrong Host']);
     codes.set('Request.preflight', ['A browser asked whether pages of another origin may call (CORS_ORIGINS)']);
     codes.set('Account.role-period', ['A role has begun or ended by its period: the code of the event says which']);
+    codes.set('Checkpoint.refuse', [
+      'The log is not what was signed before, or not what it says of itself: it is not signed any more; the code says why',
+    ]);
+    codes.set('Checkpoint.dispute', ['A witness or an anchor holds a checkpoint that contradicts ours']);
+    codes.set('Checkpoint.add-key', ['The log has one more key for its checkpoints']);
+    codes.set('Checkpoint.new-origin', ['The log goes on under a new name; holds the last checkpoint of the old one']);
+    codes.set('System.heartbeat', [
+      'Every minute by every server process: what waits in it, what it could not store, and how far its clock is off',
+    ]);
+    codes.set('AuditVerification.refuse', ['A verification found that the trail is not what it was: what, and where']);
     codes.set('Session.end', [
       'Automatic logout, or a session ended by a rule: the reason is in the code of the event',
     ]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { LIMITS } from '../../src/modules/auth/throttling/attempts.js';
 import { checkLedger } from '../harness/ledger.js';
 import { freshName, mailedCode, makeAdmin, makeChart, makeStaff, signInAs, type Caller } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
@@ -116,6 +117,27 @@ describe('a patient', () => {
     const { headers } = await guess(20, '2001:db8:7:7:9::1').expect(429);
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);
     await guess(21, '2001:db8:7:8::1').expect(401);
+  });
+
+  it('buys nobody guesses at other codes: invitations of their own lift no throttle of their network', async () => {
+    const from = '203.0.113.80';
+    const guess = (i: number) => activate({ activationCode: `ABCD-EFGH-1111-${1000 + i}`, password: PASSWORD }, from);
+    const { free } = LIMITS['activation-address'];
+    for (let i = 0; i < free; i++) {
+      await guess(i).expect(401);
+      if (i % 5 === 0 && i < free - 1) await activate((await invited()).body, from).expect(204);
+    }
+    const { headers } = await guess(free).expect(429);
+    expect(headers.ratelimit).toMatch(/^"activation";r=0;/);
+    const { body } = await invited();
+    await activate(body, from).expect(429);
+    await activate(body).expect(204);
+  });
+
+  it('is not locked out with its network by others who come in there: what was right costs nothing', async () => {
+    const from = '203.0.113.81';
+    for (let i = 0; i < LIMITS['activation-address'].free + 3; i++)
+      await activate((await invited()).body, from).expect(204);
   });
 
   it('stores no code', async () => {

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type supertest from 'supertest';
+import { Database } from '../../src/platform/database/database.js';
 import { assertionOf, JWT_BEARER, newMachineKey, type MachineKey } from '../harness/assertions.js';
 import { checkLedger } from '../harness/ledger.js';
 import { makeAdmin, makeFeed, makeStaff, signInAs, type Caller, type Machine } from '../harness/people.js';
@@ -178,6 +179,38 @@ describe('keys', () => {
   });
 
   const nobodyId = '01990000-0000-7000-8000-000000000000';
+
+  it('cannot be changed or exchanged by the server itself, nor the public keys of people: only added and taken away', async () => {
+    const asServer = (statement: string) =>
+      portal.app
+        .get(Database)
+        .write(null, (db) => db.query(statement))
+        .then(
+          () => 'done',
+          (error: Error) => error.message,
+        );
+    const forbidden = {
+      'auth.client_key': [
+        'kind',
+        'kid',
+        'jwk',
+        'algorithms',
+        'account_id',
+        'expires_at',
+        'created_by',
+        'client_key_id',
+      ],
+      'auth.passkey': ['public_key', 'credential_id', 'account_id', 'passkey_id'],
+    };
+    for (const [table, columns] of Object.entries(forbidden)) {
+      const denied = `permission denied for table ${table.split('.')[1]}`;
+      for (const column of columns)
+        expect([column, await asServer(`UPDATE ${table} SET ${column} = ${column}`)]).toEqual([column, denied]);
+    }
+    expect(await asServer('DELETE FROM auth.client_key')).toBe('permission denied for table client_key');
+    expect(await asServer('TRUNCATE auth.client_key, auth.passkey')).toContain('permission denied');
+    expect(await asServer('ALTER TABLE auth.client_key DISABLE TRIGGER ALL')).toContain('must be owner');
+  });
 
   it('leave nothing secret in the database: public parts, thumbprints, hashes of ids', async () => {
     const jti = randomUUID();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { exportSPKI, importJWK, type CryptoKey } from 'jose';
 import type supertest from 'supertest';
 import { assertionOf, JWT_BEARER, newMachineKey, type MachineKey } from '../harness/assertions.js';
+import { LIMITS } from '../../src/modules/auth/throttling/attempts.js';
 import { checkLedger } from '../harness/ledger.js';
 import { makeAdmin, makeDirectory, makeFeed, signInAs, type Caller, type Machine } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
@@ -284,5 +285,27 @@ describe('the token endpoint', () => {
     expect(refused).toMatchObject({ status: 429, body: { error: 'temporarily_unavailable' } });
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
     expect((await ask(request(await signed()))).status).toBe(200);
+  });
+
+  it('buys nobody guesses at other clients: tokens of their own lift no throttle of their network', async () => {
+    const from = '203.0.113.78';
+    // The attacker's own client, between any two guesses; each guess is at another client, none of which is there.
+    const guess = async () => ask(request(await assertionOf(who(randomUUID()))), from);
+    const own = async () => ask(request(await signed()), from);
+    const statuses: number[] = [];
+    for (let n = 0; n < LIMITS['client-network'].free; n++) {
+      statuses.push((await guess()).status);
+      if (n % 4 === 0 && n < LIMITS['client-network'].free - 1) expect((await own()).status).toBe(200);
+    }
+    expect(new Set(statuses)).toEqual(new Set([401]));
+    expect((await guess()).status).toBe(429);
+    expect((await own()).status).toBe(429);
+    expect((await ask(request(await signed()))).status).toBe(200);
+    // Tokens that were all right cost nothing: nobody who works is throttled by working.
+    portal.clock.forward(LIMITS['client-network'].windowSeconds);
+    const began = portal.clock.now();
+    for (let n = 0; n < 20; n++) expect((await own()).status).toBe(200);
+    const { rows } = await portal.owner.query('SELECT failures FROM auth.attempt WHERE last_at >= $1', [began]);
+    expect(rows).toEqual([{ failures: 0 }]);
   });
 });

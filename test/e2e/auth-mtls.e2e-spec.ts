@@ -32,6 +32,7 @@ function over(
     ...(token ? { authorization: `Bearer ${token}` } : {}),
   };
   const client = by ? { cert: by.cert, key: by.key } : {};
+  let isResumed: boolean | undefined;
   return new Promise((done, fail) => {
     const sent = request(
       {
@@ -45,7 +46,6 @@ function over(
         ...client,
       },
       (response) => {
-        const isResumed = (response.socket as TLSSocket).isSessionReused();
         const chunks: Buffer[] = [];
         response
           .on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -54,11 +54,15 @@ function over(
             done({
               status: response.statusCode!,
               body: text === '' ? {} : (JSON.parse(text) as Answer['body']),
-              isResumed,
+              isResumed: isResumed!,
             });
           });
       },
     );
+    // Asked as soon as it is known: a socket that has closed, which on a busy machine is before its answer is looked at, says null.
+    sent.on('socket', (socket: TLSSocket) => {
+      socket.once('secureConnect', () => (isResumed = socket.isSessionReused()));
+    });
     sent.on('error', fail).end(body);
   });
 }

@@ -12,14 +12,16 @@ import {
   type Clinician,
 } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
-import { PortalProcess } from '../harness/process.js';
+import type { PortalProcess } from '../harness/process.js';
+import { Replicas } from '../harness/replicas.js';
 
 const ROUNDS = Number(process.env.PORTICO_ROUNDS ?? 4);
 const PARALLEL = 20;
-const LONG = { ACCESS_TOKEN_MINUTES: '60' };
+const LONG = { ACCESS_TOKEN_MINUTES: '60', TRUSTED_PROXIES: '127.0.0.1' };
 
 /** Two server processes on one database; `seed` makes the people, in a third. */
 let seed: Portal;
+let replicas: Replicas;
 let here: PortalProcess;
 let there: PortalProcess;
 let admin: Caller;
@@ -28,11 +30,11 @@ beforeAll(async () => {
   const database = await cloneDatabase();
   seed = await startPortal({ database, env: LONG });
   admin = await makeAdmin(seed);
-  [here, there] = [await PortalProcess.on(database, LONG), await PortalProcess.on(database, LONG)];
-  await Promise.all([here.start(), there.start()]);
+  replicas = await Replicas.start(seed, database, LONG);
+  [here, there] = replicas.processes as [PortalProcess, PortalProcess];
 }, 60_000);
 afterAll(async () => {
-  await Promise.all([here.end('SIGTERM'), there.end('SIGTERM')]);
+  await replicas.end();
   await checkLedger(seed);
   await seed.close();
 });
@@ -109,19 +111,16 @@ async function isOverAtOnce(session: Open, happens: () => Promise<Said>, answer 
 describe('a session that ends on one replica is over on the other with the next request', () => {
   const reason = { reason: 'Because of the test.' };
 
-  it.each([
-    [
-      'revoked',
-      (by: Open, session: Open) => send(here, 'DELETE', `/v1/auth/sessions/${session.sessionId}`, by.accessToken),
-    ],
-    ['signed out', (_: Open, session: Open) => send(here, 'POST', '/v1/auth/logout', session.accessToken)],
-    ['one of all', (by: Open) => send(here, 'POST', '/v1/auth/logout-all', by.accessToken)],
-    ['one of the others', (by: Open) => send(here, 'POST', '/v1/auth/logout-others', by.accessToken)],
-  ])('%s', async (_, end) => {
+  it.each<[string, (by: Open, session: Open) => Promise<Said>, number]>([
+    ['revoked', (by, session) => send(here, 'DELETE', `/v1/auth/sessions/${session.sessionId}`, by.accessToken), 204],
+    ['signed out', (_, session) => send(here, 'POST', '/v1/auth/logout', session.accessToken), 200],
+    ['one of all', (by) => send(here, 'POST', '/v1/auth/logout-all', by.accessToken), 204],
+    ['one of the others', (by) => send(here, 'POST', '/v1/auth/logout-others', by.accessToken), 204],
+  ])('%s', async (_, end, answer) => {
     const patient = await makePatient(seed, admin);
     for (let round = 0; round < ROUNDS; round++) {
       const [by, session] = [await logIn(there, patient), await logIn(there, patient)];
-      await isOverAtOnce(session, () => end(by, session));
+      await isOverAtOnce(session, () => end(by, session), answer);
     }
   });
 
@@ -152,7 +151,7 @@ describe('a session that ends on one replica is over on the other with the next 
       const token = (admin = await signInAs(seed, admin.credentials)).tokens.accessToken;
       await isOverAtOnce(await logIn(there, patient), () => send(here, 'POST', `${path}/disable`, token, reason), 200);
       expect((await send(here, 'POST', `${path}/enable`, token)).status).toBe(200);
-      await isOverAtOnce(await logIn(there, patient), () => send(here, 'POST', `${path}/sessions/end`, token));
+      await isOverAtOnce(await logIn(there, patient), () => send(here, 'POST', `${path}/sessions/end`, token, reason));
     }
   });
 

@@ -132,7 +132,7 @@ describe('a patient', () => {
     expect(requestOf(location)).toMatchObject({ prompt: 'login', max_age: '0' });
     // Whoever makes a victim's browser finish it would tie their own person to the victim's account, or the other way round.
     expect(said(await back(newBrowser(), 'family', location, newSubject()))).toEqual([401, 'auth.sso-expired']);
-    await patient.post('/v1/auth/logout').expect(204);
+    await patient.post('/v1/auth/logout').expect(200);
     expect(said(await back(browser, 'family', location, newSubject()))).toEqual([401, 'auth.sso-expired']);
 
     const again = await signInAs(portal, patient.credentials);
@@ -256,6 +256,85 @@ describe('somebody of the staff', () => {
 
   it('is never opened an account by a provider that is not to', async () => {
     expect(said(await signIn('hospital', newSubject()))).toEqual([403, 'auth.sso-not-allowed']);
+  });
+});
+
+describe('a link that was taken away', () => {
+  type Link = { id: string; issuer: string; subject: string; provider: string };
+  const linksOf = async (by: Caller, id: string): Promise<Link[]> =>
+    ((await by.get(`/v1/users/${id}/sso/identities`).expect(200)).body as { items: Link[] }).items;
+  const reason = { reason: "Somebody else's account at the provider." };
+  const revoke = (by: Caller, id: string, link: string) =>
+    by.post(`/v1/users/${id}/sso/identities/${link}/revoke`, reason);
+  const rolesOf = async (id: string) =>
+    ((await (await freshAdmin()).get(`/v1/users/${id}`).expect(200)).body as { roles: string[] }).roles;
+
+  it('by an administrator ends all sessions, is told to the holder, stands with its reason, and does not come back by itself', async () => {
+    const staff = await makeStaff(portal, await freshAdmin(), 'staff');
+    const [id, sub] = [await staff.accountId(), newSubject()];
+    await link(staff, 'lenient', sub);
+    const by = await freshAdmin();
+    const [found] = await linksOf(by, id);
+    expect(found).toMatchObject({ provider: 'lenient', issuer: lenient.issuer, subject: sub, managed: false });
+
+    const { body } = await revoke(by, id, found!.id).expect(201);
+    expect(body).toMatchObject({ kind: 'sso-link', status: 'executed', accountId: id, ...reason });
+    expect(said(await staff.get('/v1/me'))).toEqual([401, 'auth.session-ended']);
+    const again = await signInAs(portal, staff.credentials);
+    const mail = (await mailsTo(again)).findLast((text) => text.includes('removed: single sign-on'))!;
+    expect(mail).toContain('single sign-on by Provider lenient');
+    expect(mail).toContain('From: an administrator of');
+    const { body: kept } = await by.get(`/v1/account-resets?accountId=${id}`).expect(200);
+    expect((kept as { items: object[] }).items).toMatchObject([{ id: (body as { id: string }).id, kind: 'sso-link' }]);
+    expect(await linksOf(by, id)).toEqual([]);
+    expect(said(await revoke(by, id, found!.id))).toEqual([404, 'http.not-found']);
+    expect(said(await signIn('lenient', sub))).toEqual([403, 'auth.sso-not-allowed']);
+  });
+
+  it('gives the password back where the provider had replaced it', async () => {
+    const staff = await makeStaff(portal, await freshAdmin(), 'staff');
+    const id = await staff.accountId();
+    await link(staff, 'hospital', newSubject());
+    await login(staff).expect(401);
+    const by = await freshAdmin();
+    await revoke(by, id, (await linksOf(by, id))[0]!.id).expect(201);
+    expect((await login(staff).expect(200)).body).toMatchObject({ status: 'mfa_required' });
+  });
+
+  it('takes along what its provider gave, whoever removes it, and nothing that a person gave', async () => {
+    const officer = () => freshAdmin().then((by) => makeStaff(portal, by, 'records_officer'));
+    for (const isOwn of [true, false]) {
+      const staff = await officer();
+      const [id, sub] = [await staff.accountId(), newSubject()];
+      await link(staff, 'lenient', sub);
+      await signIn('lenient', sub);
+      expect(await rolesOf(id)).toEqual(['records_officer', 'staff']);
+      const by = await freshAdmin();
+      const [found] = await linksOf(by, id);
+      const own = await signInAs(portal, staff.credentials);
+      await (isOwn
+        ? own.delete(`/v1/auth/sso/identities/${found!.id}`).expect(204)
+        : revoke(by, id, found!.id).expect(201));
+      expect(await rolesOf(id)).toEqual(['records_officer']);
+      expect(said(await own.get('/v1/me'))).toEqual([401, 'auth.session-ended']);
+    }
+  });
+
+  it('is taken by one of two administrators at once, never by oneself, and not without a reason', async () => {
+    const staff = await makeStaff(portal, await freshAdmin(), 'staff');
+    const id = await staff.accountId();
+    await link(staff, 'lenient', newSubject());
+    const by = await freshAdmin();
+    const [found] = await linksOf(by, id);
+    expect(said(await by.post(`/v1/users/${id}/sso/identities/${found!.id}/revoke`, {}))[0]).toBe(400);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => revoke(by, id, found!.id)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(7).fill(404)]);
+
+    const second = await makeStaff(portal, await freshAdmin(), 'admin');
+    await link(second, 'lenient', newSubject());
+    const ownId = await second.accountId();
+    const [own] = await linksOf(second, ownId);
+    expect(said(await revoke(second, ownId, own!.id))).toEqual([403, 'auth.another-administrator']);
   });
 });
 

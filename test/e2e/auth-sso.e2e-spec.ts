@@ -470,4 +470,34 @@ describe('single sign-on by a real provider', () => {
     expect(await events('IdentityProvider.logout')).toMatchObject([{ actor: id, outcome: 0 }]);
     expect(await events('Session.end')).toMatchObject([{ actor: id, err: 'auth.session-ended:sso-logout' }]);
   });
+
+  it('is told where to sign out there too; who goes there is out on both sides, and back at the page that they began at', async () => {
+    const sub = await person();
+    const browser = newBrowser();
+    const here = await signIn(sub, browser);
+    const sibling = await signIn(sub, browser);
+    const { body } = await here.post('/v1/auth/logout').expect(200);
+    const { providerLogout } = body as { providerLogout: { url: string; state: string } };
+    expect(said(await here.get('/v1/me'))).toEqual([401, 'auth.session-ended']);
+    // Until the provider ends its own session, what else that has opened goes on.
+    await sibling.get('/v1/me').expect(200);
+
+    const { origin, pathname, searchParams } = new URL(providerLogout.url);
+    expect(`${origin}${pathname}`).toBe(`${real.issuer}/session/end`);
+    expect(Object.fromEntries(searchParams)).toEqual({
+      client_id: 'portico',
+      logout_hint: sub,
+      post_logout_redirect_uri: `${PUBLIC_URL}/sign-in`,
+      state: providerLogout.state,
+    });
+    expect(providerLogout.state).toMatch(/^[\w-]{43}$/);
+    const form = await browser.get(providerLogout.url);
+    const xsrf = /name="xsrf" value="([^"]+)"/.exec(form.text)![1]!;
+    const { location } = await browser.postForm(`${real.issuer}/session/end/confirm`, { xsrf, logout: 'yes' });
+    expect(location).toBe(`${PUBLIC_URL}/sign-in?state=${providerLogout.state}`);
+    // Its word by the back channel ended the rest, and its session is over: the next sign-in asks who it is.
+    expect(said(await sibling.get('/v1/me'))).toEqual([401, 'auth.session-ended']);
+    const { location: away } = await browser.get('/v1/auth/sso/hospital/start');
+    expect((await browser.get(away!)).location).toMatch(/\/interaction\//);
+  });
 });

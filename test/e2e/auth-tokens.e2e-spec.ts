@@ -1,16 +1,20 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import jwt from 'jsonwebtoken';
+import type { Config } from '../../src/platform/config/config.js';
 import { KeyRing } from '../../src/platform/crypto/index.js';
+import { cloneDatabase } from '../harness/database.js';
 import { checkLedger } from '../harness/ledger.js';
-import { makeAdmin, makePatient, signInAs, type Caller } from '../harness/people.js';
+import { Caller, makeAdmin, makeFeed, makePatient, signInAs, type Tokens } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 let portal: Portal;
+let database: Config['database'];
 let admin: Caller;
 
 beforeAll(async () => {
-  portal = await startPortal();
+  database = await cloneDatabase();
+  portal = await startPortal({ database });
   admin = await makeAdmin(portal);
 });
 beforeEach(async () => {
@@ -116,6 +120,65 @@ describe('access tokens', () => {
     }
     expect(passed).toEqual([]);
     await withToken(token).expect(200);
+  });
+
+  it('name this portal alone, whichever way they were got; another one with the same keys refuses them', async () => {
+    const patient = await makePatient(portal, admin);
+    const feed = await makeFeed(portal, admin, 'https://ehr.test/audience');
+    const { refreshToken } = patient.tokens;
+    const refreshed = await portal.http.post('/v1/auth/refresh').send({ refreshToken }).expect(200);
+    const { password } = patient.credentials;
+    const stepUp = { method: 'password', password };
+    const renewed = await new Caller(portal, refreshed.body as Tokens, patient.credentials)
+      .post('/v1/auth/step-up', stepUp)
+      .expect(200);
+    const got = {
+      password: patient.tokens.accessToken,
+      'second factor': admin.tokens.accessToken,
+      'refresh token': (refreshed.body as Tokens).accessToken,
+      'step-up': (renewed.body as Tokens).accessToken,
+      'assertion of a machine': feed.tokens.accessToken,
+    };
+    for (const [way, token] of Object.entries(got)) {
+      const { iss, aud } = jwt.decode(token) as { iss: string; aud: unknown };
+      expect([way, iss, aud]).toEqual([way, 'https://portal.test', 'portico']);
+    }
+    // Same signing key, same database, another portal: what is meant for the one is nothing in the other.
+    const other = await startPortal({ database, env: { PUBLIC_URL: 'https://other.test' } });
+    try {
+      const at = ({ http }: Portal, token: string) => http.get('/v1/me').set('Authorization', `Bearer ${token}`);
+      await at(portal, got['step-up']).expect(200);
+      for (const token of Object.values(got)) expect((await at(other, token)).status).toBe(401);
+      const { username } = patient.credentials;
+      const { body } = await other.http.post('/v1/auth/login').send({ username, password }).expect(200);
+      const { accessToken } = body as Tokens;
+      await at(other, accessToken).expect(200);
+      await at(portal, accessToken).expect(401);
+      // The same in the one place where a token names its audience: neither several, nor one beside ours.
+      const claims = jwt.decode(got['step-up']) as Record<string, unknown>;
+      for (const aud of [['portico', 'other'], ['other', 'portico'], 'Portico', 'portico ', '', [], null])
+        expect((await withToken(signed({ ...claims, aud }))).status).toBe(401);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('are made anew at each sign-in, refresh and recognition: no two are alike', async () => {
+    const patient = await makePatient(portal, admin);
+    const seen: Tokens[] = [patient.tokens];
+    for (let n = 0; n < 5; n++) {
+      const { tokens } = await signInAs(portal, patient.credentials);
+      const { body } = await portal.http
+        .post('/v1/auth/refresh')
+        .send({ refreshToken: tokens.refreshToken })
+        .expect(200);
+      seen.push(tokens, body as Tokens);
+    }
+    const ids = seen.map(({ accessToken }) => (jwt.decode(accessToken) as { jti: string }).jti);
+    for (const values of [ids, seen.map((one) => one.accessToken), seen.map((one) => one.refreshToken)])
+      expect(new Set(values).size).toBe(11);
+    for (const { refreshToken } of seen)
+      expect(Buffer.from(refreshToken, 'base64url').length).toBeGreaterThanOrEqual(16);
   });
 
   it('are not looked for in other places', async () => {

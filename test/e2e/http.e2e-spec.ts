@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { checkLedger } from '../harness/ledger.js';
@@ -158,6 +159,29 @@ describe('answers that no guard or interceptor sees', () => {
     for (let tries = 0; (await gone()) === before.n && tries < 50; tries++)
       await new Promise((done) => setTimeout(done, 100));
     expect(await gone()).toBe(before.n + 1);
+  });
+
+  it('clients that go away while the server stops leave theirs', async () => {
+    const stopping = await startPortal();
+    const sockets = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const socket = connect(Number(new URL(stopping.url).port), '127.0.0.1');
+        socket.write(
+          'POST /v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n',
+        );
+        // 100 Continue: the server has the request.
+        await once(socket, 'data');
+        return socket;
+      }),
+    );
+    for (const socket of sockets) socket.resetAndDestroy();
+    await stopping.app.close();
+    const { rows } = await stopping.owner.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM (SELECT event FROM audit.inbox UNION ALL SELECT leaf FROM audit.entry) e WHERE event LIKE '%http.client-gone%'`,
+    );
+    await stopping.owner.end();
+    expect(rows).toEqual([{ n: 20 }]);
+    expect(stopping.log.filter(({ msg }) => msg.includes('could not be stored'))).toEqual([]);
   });
 });
 

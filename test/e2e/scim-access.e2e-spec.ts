@@ -133,6 +133,25 @@ describe('somebody who is deactivated', () => {
     expect(await statusOf(user.id)).toBe('active');
   });
 
+  it('stays out whatever words an administrator chose as the reason, those of the directory too', async () => {
+    for (const reason of ['Deactivated by the directory.', 'Removed by the directory.']) {
+      const { user } = await arrived(entra);
+      const path = `/Users/${user.id}`;
+      const disable = () => admin.post(`/v1/users/${user.id}/disable`, { reason });
+      await disable().expect(200);
+      // What says who did it is no text that anybody types.
+      expect((await entra.patch(path, active(true))).body.active).toBe(false);
+      await entra.patch(path, active(false)).expect(200);
+      expect((await entra.patch(path, active(true))).body.active).toBe(false);
+      expect(await statusOf(user.id)).toBe('disabled');
+      expect(said(await disable())).toEqual([409, 'users.already-disabled']);
+      await admin.post(`/v1/users/${user.id}/enable`).expect(200);
+      // And the directory undoes what it did itself.
+      await entra.patch(path, active(false)).expect(200);
+      expect((await entra.patch(path, active(true))).body.active).toBe(true);
+    }
+  });
+
   it('is never the last administrator', async () => {
     const { user } = await arrived(entra);
     const reason = 'Test.';

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { known, NOBODY, said, type Known } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import { makeAdmin, type Caller } from '../harness/people.js';
@@ -96,6 +97,22 @@ describe('a bearer secret', () => {
     expect(refusal(basic)).toEqual([401, undefined]);
     const inQuery = await portal.http.get('/scim/v2/Users').query({ access_token: entra.token });
     expect(refusal(inQuery)).toEqual([401, undefined]);
+  });
+
+  it('is no key to anything but SCIM: every other route that asks who it is refuses it', async () => {
+    const guarded = portal.app
+      .get(DeclaredRoutes)
+      .list()
+      .filter(({ path, endpoint }) => !path.startsWith('/scim/') && (endpoint.access ?? 'signed-in') === 'signed-in');
+    expect(guarded.length).toBeGreaterThan(60);
+    const letIn: string[] = [];
+    for (const { method, path } of guarded) {
+      const request = portal.http[method.toLowerCase() as 'get'](path.replace(/:\w+/g, NOBODY));
+      const { status } = await request.set('Authorization', `Bearer ${entra.token}`);
+      if (status !== 401) letIn.push(`${method} ${path}: ${status}`);
+    }
+    expect(letIn).toEqual([]);
+    await use(entra.token).expect(200);
   });
 
   it('is made by administrators with a fresh second factor, for directories, a few at a time and a year at most', async () => {

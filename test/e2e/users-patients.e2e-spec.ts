@@ -211,7 +211,14 @@ describe('care teams', () => {
     expect(itemsOf(await clinician.get(team)).map((one) => one.id)).toEqual([joined.body.id]);
     expect((await staff.post(`${team}/${joined.body.id}/end`).send()).status).toBe(200);
     expect([await sees(), (await clinician.get(team)).status]).toEqual([404, 404]);
-    expect((await staff.get(team)).body.items).toEqual([]);
+    const empty = await staff.get(team);
+    expect(empty.body.items).toEqual([]);
+    // That nobody treats somebody is said of them as well.
+    const { rows } = await portal.owner.query(
+      'SELECT subject FROM audit.inbox WHERE request_id = $1 UNION ALL SELECT subject FROM audit.entry WHERE request_id = $1',
+      [empty.headers['x-request-id']],
+    );
+    expect(rows).toEqual([{ subject: id }]);
     expect((await staff.get(`${team}?ended=true`)).body.items).toHaveLength(2);
   });
 

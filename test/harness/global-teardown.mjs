@@ -1,3 +1,3 @@
 export default async function tearDown() {
-  await globalThis.porticoTestServer?.kill();
+  await globalThis.porticoTestServer?.remove();
 }

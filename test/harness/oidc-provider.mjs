@@ -37,6 +37,7 @@ provider = new Provider(issuer, {
       token_endpoint_auth_signing_alg: 'ES256',
       jwks: { keys: [clientKey] },
       redirect_uris: [redirectUri],
+      post_logout_redirect_uris: [`${publicUrl}/sign-in`],
       backchannel_logout_uri: logoutUri,
       backchannel_logout_session_required: true,
       grant_types: ['authorization_code'],

@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -90,6 +93,8 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
     DATABASE_SEQUENCER_URL: database.sequencerUrl,
     DATABASE_AUDITOR_URL: database.auditorUrl,
     KEY_FILE: testServer().keyFile,
+    // What one portal remembers of its log is nothing that another one has seen.
+    DATA_DIR: mkdtempSync(join(tmpdir(), 'portico-portal-')),
     BCRYPT_COST: '4',
     // Tests sign the same people in again and again.
     MAX_SESSIONS: '50',

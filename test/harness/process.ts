@@ -49,6 +49,10 @@ export class PortalProcess {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  get pid(): number {
+    return this.child!.pid!;
+  }
+
   /** Resolves as soon as the port is taken. */
   async start(): Promise<void> {
     const args = ['--import', './test/harness/typescript.mjs', 'src/main.ts'];

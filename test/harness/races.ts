@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import { cloneDatabase } from './database.js';
 import { checkLedger } from './ledger.js';
 import { Mailbox } from './mailbox.js';
-import { makeAdmin, makePatient, makeStaff, signInAs, type Caller, type Patient } from './people.js';
+import { makeAdmin, makePatient, signInAs, type Caller, type Patient } from './people.js';
 import { startPortal, type Portal } from './portal.js';
 import { checkEvents, Replicas, tally, type Said, type Shot } from './replicas.js';
 
@@ -69,9 +69,8 @@ export class Races {
     const database = await cloneDatabase();
     const env = { ...ENV, ...more };
     const seed = await startPortal({ database, env });
-    const first = await makeAdmin(seed);
-    const admins = [first, await makeStaff(seed, first, 'admin'), await makeStaff(seed, first, 'admin')] as const;
-    return new Races(seed, await Replicas.start(seed, database, env), [...admins]);
+    const admins: [Caller, Caller, Caller] = [await makeAdmin(seed), await makeAdmin(seed), await makeAdmin(seed)];
+    return new Races(seed, await Replicas.start(seed, database, env), admins);
   }
 
   /** Resolves with the figures. */

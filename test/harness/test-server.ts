@@ -1,4 +1,4 @@
-import { mkdtempSync, chmodSync } from 'node:fs';
+import { mkdtempSync, chmodSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKeyFile } from '../../src/platform/crypto/index.js';
@@ -8,7 +8,7 @@ import { ownerDataSource } from '../../src/data-source.js';
 import { TEMPLATE, urlsOf, type TestServer } from './database.js';
 
 /** One real PostgreSQL for the whole run, and in it one migrated template that each test file copies. */
-export async function startTestServer(): Promise<EmbeddedPostgres> {
+export async function startTestServer(): Promise<{ remove(): Promise<void> }> {
   const folder = mkdtempSync(join(tmpdir(), 'portico-test-'));
   chmodSync(folder, 0o755);
   const postgres = new EmbeddedPostgres(join(folder, 'postgres'), { durable: false });
@@ -20,5 +20,11 @@ export async function startTestServer(): Promise<EmbeddedPostgres> {
   const keyFile = join(folder, 'keys.json');
   await createKeyFile(keyFile);
   process.env.PORTICO_TEST_SERVER = JSON.stringify({ administratorUrl, keyFile } satisfies TestServer);
-  return postgres;
+  return {
+    // Its data too: eighty megabytes a run fill any disk.
+    remove: async () => {
+      await postgres.kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }

@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ReqCtx, type SignedIn } from '../../platform/access/context.js';
 import { Endpoint } from '../../platform/access/endpoint.js';
 import type { Page } from '../../platform/http/presenter.js';
-import { EventParams, EventsQuery, EventView } from './audit.dto.js';
+import { AroundQuery, AroundView, EventParams, EventsQuery, EventView } from './audit.dto.js';
 import { EventsService } from './events.service.js';
 
 @Controller('v1/audit/events')
@@ -13,7 +13,7 @@ export class AuditController {
   @Endpoint({
     action: 'list',
     subject: 'Event',
-    summary: 'Search the audit trail, newest first',
+    summary: 'Search the audit trail; newest first unless told otherwise',
     response: EventView,
     paged: true,
   })
@@ -25,5 +25,21 @@ export class AuditController {
   @Endpoint({ action: 'read', subject: 'Event', summary: 'One event of the audit trail', response: EventView })
   get(@ReqCtx() ctx: SignedIn, @Param() { seq }: EventParams): Promise<EventView> {
     return this.events.get(ctx, seq);
+  }
+
+  @Get(':seq/around')
+  @Endpoint({
+    action: 'list',
+    subject: 'Event',
+    summary: 'Everything around an event, in the order of time, and what it has in common with it',
+    response: AroundView,
+    paged: true,
+  })
+  around(
+    @ReqCtx() ctx: SignedIn,
+    @Param() { seq }: EventParams,
+    @Query() query: AroundQuery,
+  ): Promise<Page<AroundView>> {
+    return this.events.around(ctx, seq, query);
   }
 }

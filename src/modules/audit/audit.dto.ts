@@ -1,12 +1,42 @@
-import { Instant, Json, Nested, OneOf, Text, Texts, Uuid, Whole } from '../../platform/http/fields.js';
+import {
+  Flag,
+  Instant,
+  Json,
+  Nested,
+  OneOf,
+  SomeOf,
+  Text,
+  Texts,
+  Uuid,
+  Uuids,
+  Whole,
+} from '../../platform/http/fields.js';
 import { PageQuery } from '../../platform/http/cursors.js';
+import { ORDERS } from './entry-order.js';
+
+/** Most people of one kind in one search. */
+const MANY = 50;
 
 export class EventsQuery extends PageQuery {
-  @Uuid({ optional: true, description: 'Account that acted.' })
-  actorId?: string;
+  @Uuids({ optional: true, many: MANY, repeatable: true, description: 'Account that acted; may be repeated.' })
+  actorId?: string[];
 
-  @Uuid({ optional: true, description: 'Patient whose data was touched.' })
-  patientId?: string;
+  @Uuids({
+    optional: true,
+    many: MANY,
+    repeatable: true,
+    description: 'Patient whose data was touched; may be repeated.',
+  })
+  patientId?: string[];
+
+  @Text({
+    optional: true,
+    max: 40,
+    pattern: /^[A-Za-z]+$/,
+    description: 'First part of the event code.',
+    example: 'Record',
+  })
+  subjectType?: string;
 
   @Text({
     optional: true,
@@ -19,6 +49,23 @@ export class EventsQuery extends PageQuery {
   @OneOf(['success', 'refused', 'failed'], { optional: true, description: 'How it ended.' })
   outcome?: string;
 
+  @Text({
+    optional: true,
+    max: 20,
+    pattern: /^[A-Z0-9]+$/,
+    description: 'Purpose of use (HL7 v3 ActReason).',
+    example: 'TREAT',
+  })
+  purpose?: string;
+
+  @Text({
+    optional: true,
+    max: 45,
+    pattern: /^[0-9A-Fa-f:.]+$/,
+    description: 'Address that it came from; erased ones are not found any more.',
+  })
+  ip?: string;
+
   @Instant({ optional: true, description: 'Not before.' })
   from?: string;
 
@@ -30,6 +77,21 @@ export class EventsQuery extends PageQuery {
 
   @Uuid({ optional: true, description: 'Session.' })
   sessionId?: string;
+
+  @OneOf(ORDERS, {
+    optional: true,
+    description:
+      'Element to sort by, downwards behind a minus; `-at` by default. `at` with a session or a patient is its timeline.',
+  })
+  sort?: string;
+}
+
+export class AroundQuery extends PageQuery {
+  @Whole({ min: 1, max: 1440, default: 5, optional: true, description: 'How many minutes before and after it.' })
+  minutes?: number;
+
+  @Flag({ optional: true, description: 'Only what has its person, session or patient.' })
+  related?: boolean;
 }
 
 export class EventParams {
@@ -64,6 +126,9 @@ export class EventView {
   @Text({ description: 'Event code.', example: 'Record.read' })
   action: string;
 
+  @OneOf(['C', 'R', 'U', 'D', 'E'], { description: 'Kind of action: create, read, update, delete, execute.' })
+  operation: string;
+
   @OneOf(['success', 'refused', 'failed'], { description: 'How it ended.' })
   outcome: string;
 
@@ -88,6 +153,9 @@ export class EventView {
   @Nested(() => TouchedView, { many: 400, description: 'What was touched.' })
   touched: TouchedView[];
 
+  @Whole({ description: 'How many more were touched than are listed.' })
+  moreTouched: number;
+
   @Text({ nullable: true, description: 'Purpose of use (HL7 v3 ActReason).' })
   purpose: string | null;
 
@@ -97,8 +165,20 @@ export class EventView {
   @Uuid({ description: 'Request.' })
   requestId: string;
 
+  @Text({ nullable: true, description: 'HTTP method.' })
+  method: string | null;
+
   @Text({ nullable: true, description: 'Route template.' })
   route: string | null;
+
+  @Whole({ nullable: true, description: 'How long it took, in milliseconds.' })
+  durationMs: number | null;
+
+  @Whole({ nullable: true, description: 'Of a streamed answer that came to its end: how many bytes left.' })
+  bytes: number | null;
+
+  @Text({ description: 'Process of the portal that wrote it.' })
+  process: string;
 
   @Text({ nullable: true, description: 'Address that it came from; null when erased.' })
   address: string | null;
@@ -108,4 +188,14 @@ export class EventView {
 
   @Json({ description: 'What was asked for, when it was refused: ids by name of the route parameter.' })
   asked: object;
+
+  @Json({ description: 'What else the event says of itself, such as a setting with its old and new value.' })
+  detail: object;
+}
+
+const SAME = ['request', 'session', 'actor', 'patient', 'address'] as const;
+
+export class AroundView extends EventView {
+  @SomeOf(SAME, { description: 'What it has in common with the event in the middle, which has all of them.' })
+  same: (typeof SAME)[number][];
 }

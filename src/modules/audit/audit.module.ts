@@ -1,16 +1,77 @@
 import { Global, Module } from '@nestjs/common';
 import { AuditSink } from '../../platform/access/audit-sink.js';
 import { AuditController } from './audit.controller.js';
+import { ErasureController } from './erasure/erasure.controller.js';
+import { Erasures } from './erasure/erasure.service.js';
 import { EventsRepository } from './events.repository.js';
 import { EventsService } from './events.service.js';
+import { ExportController } from './exports/export.controller.js';
+import { ExportEntries } from './exports/export-entries.js';
+import { ExportFiles } from './exports/export-files.js';
+import { ExportJobs } from './exports/export-jobs.js';
+import { ExportPreparation } from './exports/export-preparation.js';
+import { ExportRepository } from './exports/export.repository.js';
+import { ExportService } from './exports/export.service.js';
+import { ExportZip } from './exports/export-zip.js';
 import { Ledger } from './ledger.service.js';
+import { ProofsController } from './proofs/proofs.controller.js';
+import { OpenProofs, ProofsService } from './proofs/proofs.service.js';
+import { Anchoring } from './sealing/anchors/anchoring.js';
+import { AnchorsRepository } from './sealing/anchors/anchors.repository.js';
+import { CheckpointsRepository, SealingPool } from './sealing/checkpoints.repository.js';
+import { History } from './sealing/history.js';
+import { LogKeys } from './sealing/log-keys.js';
+import { ReplicaMemory } from './sealing/replica-memory.js';
+import { Sealer } from './sealing/sealer.js';
+import { SealingJob } from './sealing/sealing.job.js';
+import { SealingState } from './sealing/sealing-state.js';
 import { Sequencer } from './sequencer.js';
+import { VerificationController } from './verification/verification.controller.js';
+import { VerificationJob } from './verification/verification.job.js';
+import { VerificationPool, VerificationRepository } from './verification/verification.repository.js';
+import { VerificationService } from './verification/verification.service.js';
+import { Verifier } from './verification/verifier.js';
+import { AuditorPool, OpenPool } from './tree/auditor-pool.js';
+import { TreeRepository } from './tree/tree.repository.js';
 
 /** Global because every module's events end here; they reach it only through the platform's port. */
 @Global()
 @Module({
-  controllers: [AuditController],
-  providers: [{ provide: AuditSink, useClass: Ledger }, Sequencer, EventsService, EventsRepository],
+  controllers: [AuditController, ErasureController, ExportController, ProofsController, VerificationController],
+  providers: [
+    { provide: AuditSink, useClass: Ledger },
+    Sequencer,
+    SealingPool,
+    CheckpointsRepository,
+    History,
+    LogKeys,
+    ReplicaMemory,
+    SealingState,
+    Sealer,
+    AnchorsRepository,
+    Anchoring,
+    SealingJob,
+    AuditorPool,
+    TreeRepository,
+    OpenPool,
+    ProofsService,
+    OpenProofs,
+    EventsService,
+    EventsRepository,
+    Erasures,
+    ExportRepository,
+    ExportEntries,
+    ExportFiles,
+    ExportPreparation,
+    ExportJobs,
+    ExportZip,
+    ExportService,
+    VerificationPool,
+    VerificationRepository,
+    Verifier,
+    VerificationJob,
+    VerificationService,
+  ],
   exports: [AuditSink],
 })
 export class AuditModule {}

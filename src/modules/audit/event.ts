@@ -34,6 +34,7 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   activate: 'C',
   update: 'U',
   end: 'U',
+  'end-all': 'U',
   disable: 'U',
   enable: 'U',
   grant: 'U',
@@ -58,6 +59,7 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   'change-email': 'U',
   approve: 'U',
   decline: 'U',
+  download: 'R',
 };
 
 /** Purpose of use (HL7 v3 ActReason) that a role implies; a more particular one is said by the handler (break-glass). */
@@ -100,7 +102,7 @@ const thing = ({ type, id, version, previousVersion }: Touch): object => ({
   v: version,
 });
 
-const sorted = (values: Readonly<Record<string, string>>): Record<string, string> | undefined => {
+const sorted = <T>(values: Readonly<Record<string, T>>): Record<string, T> | undefined => {
   const entries = Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
   return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 };
@@ -130,6 +132,8 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
     // What was asked for when it was refused: nothing was touched, but the attempt was on something.
     ask: succeeded ? undefined : sorted(trail.params),
     http: {
+      // The end of a streamed answer; its beginning has an event of its own.
+      bytes: outcome.bytes,
       m: trail.method.slice(0, 16),
       ms: Math.round(performance.now() - trail.startedMs),
       route: trail.route,
@@ -181,10 +185,11 @@ export function systemEvent(fact: SystemFact, replica: string): AuditRow {
   const eventId = newId();
   const event = JSON.stringify({
     act: fact.act,
-    actor: { id: fact.accountId },
+    actor: fact.accountId === '' ? {} : { id: fact.accountId },
+    det: fact.detail && sorted(fact.detail),
     err: fact.reason,
     id: eventId,
-    out: 0,
+    out: fact.outcome ?? 0,
     req: eventId,
     ses: fact.sessionId ?? undefined,
     src: replica,
@@ -199,7 +204,7 @@ export function systemEvent(fact: SystemFact, replica: string): AuditRow {
     actor: fact.accountId,
     subject: null,
     action: fact.code,
-    outcome: 0,
+    outcome: fact.outcome ?? 0,
     requestId: eventId,
     sessionId: fact.sessionId,
   };

@@ -1,67 +1,70 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { CONFIG, type Config } from '../../platform/config/config.js';
+import { Injectable } from '@nestjs/common';
 import { Params } from '../../platform/database/accessible.js';
-import { SystemPool } from '../../platform/database/system-pool.js';
-import type { EventsQuery } from './audit.dto.js';
+import { Problem } from '../../platform/http/problem.js';
+import { entryConditions, PLACE, type EntryFilter } from './entry-filter.js';
+import { orderOf, type Place } from './entry-order.js';
+import { AuditorPool } from './tree/auditor-pool.js';
 
 export interface EntryRow {
   idx: string;
+  /** Value of the element that it is sorted by. */
+  key: string;
   leaf: string;
   disclosure: string | null;
 }
 
-const OUTCOMES: Record<string, number> = { success: 0, refused: 4, failed: 8 };
-
-/** The exact bytes of the leaf, and what opens its address where that was not erased. */
-const SELECT = `SELECT e.idx, e.leaf, d.disclosure FROM audit.entry e
-  LEFT JOIN audit.disclosure d ON d.digest = e.leaf::json #>> '{e,net,_sd,0}'`;
-
-function conditions(query: EventsQuery, params: Params): string[] {
-  const { add } = { add: (value: unknown) => params.add(value) };
-  const found: string[] = [];
-  if (query.actorId) found.push(`e.actor = ${add(query.actorId)}`);
-  if (query.patientId) found.push(`e.subject = ${add(query.patientId)}`);
-  if (query.action)
-    found.push(
-      query.action.includes('.') ? `e.action = ${add(query.action)}` : `e.action LIKE ${add(`${query.action}.%`)}`,
-    );
-  if (query.outcome) found.push(`e.outcome = ${add(OUTCOMES[query.outcome])}`);
-  if (query.from) found.push(`e.occurred >= ${add(query.from)}`);
-  if (query.to) found.push(`e.occurred < ${add(query.to)}`);
-  if (query.requestId) found.push(`e.request_id = ${add(query.requestId)}`);
-  if (query.sessionId) found.push(`e.session_id = ${add(query.sessionId)}`);
-  return found;
+export interface Search {
+  filter: EntryFilter;
+  order: string;
+  after: Place | null;
+  limit: number;
 }
+
+const CANCELED = '57014';
+
+const tooWide = (): Problem =>
+  new Problem(
+    422,
+    'audit.search-too-wide',
+    'This takes too long: name a shorter period, or more of what you look for.',
+  );
 
 /** Reads the log, over connections of the auditor's role: the server's own role cannot. */
 @Injectable()
-export class EventsRepository implements OnApplicationShutdown {
-  private readonly pool: SystemPool;
+export class EventsRepository {
+  constructor(private readonly pool: AuditorPool) {}
 
-  constructor(@Inject(CONFIG) config: Config) {
-    this.pool = new SystemPool(config.database.auditorUrl, {
-      max: 3,
-      name: 'portico-auditor',
-      statementTimeoutMs: 30_000,
-    });
-  }
-
-  onApplicationShutdown(): Promise<void> {
-    return this.pool.close();
-  }
-
-  /** Newest first, `limit` at most, below `before`. */
-  list(query: EventsQuery, before: number | null, limit: number): Promise<EntryRow[]> {
+  /** The exact bytes of the leaves, and what opens their addresses where that was not erased. */
+  async list({ filter, order, after, limit }: Search): Promise<EntryRow[]> {
     const params = new Params();
-    const where = conditions(query, params);
-    if (before !== null) where.push(`e.idx < ${params.add(before)}`);
-    return this.pool.query<EntryRow>(
-      `${SELECT} ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''} ORDER BY e.idx DESC LIMIT ${params.add(limit)}`,
+    const { key, by, byOuter, after: isAfter } = orderOf(order);
+    const where = entryConditions(filter, params);
+    if (after) where.push(isAfter(after, params));
+    // The page is cut before anything is joined to it: whatever it is sorted by, few rows go further.
+    return this.read(
+      `SELECT p.idx, p.key::text AS key, p.leaf, d.disclosure
+         FROM (SELECT e.idx, ${key} AS key, ${PLACE} AS place, e.leaf FROM audit.entry e ${where.length > 0 ? `WHERE ${where.join(' AND ')}` : ''}
+                ORDER BY ${by} LIMIT ${params.add(limit)}) p
+         LEFT JOIN audit.disclosure d ON d.digest = p.place
+        ORDER BY ${byOuter}`,
       params.values,
     );
   }
 
   async find(seq: number): Promise<EntryRow | null> {
-    return (await this.pool.query<EntryRow>(`${SELECT} WHERE e.idx = $1`, [seq]))[0] ?? null;
+    const rows = await this.read(
+      `SELECT e.idx, e.idx::text AS key, e.leaf, d.disclosure FROM audit.entry e
+         LEFT JOIN audit.disclosure d ON d.digest = ${PLACE} WHERE e.idx = $1`,
+      [seq],
+    );
+    return rows[0] ?? null;
+  }
+
+  private async read(sql: string, values: unknown[]): Promise<EntryRow[]> {
+    try {
+      return await this.pool.query<EntryRow>(sql, values);
+    } catch (error) {
+      throw (error as { code?: unknown }).code === CANCELED ? tooWide() : error;
+    }
   }
 }

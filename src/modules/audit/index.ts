@@ -1,2 +1,11 @@
 export { AuditModule } from './audit.module.js';
 export { auditPolicy } from './audit.policy.js';
+export {
+  bundleReportLines,
+  logReportLines,
+  Refusal,
+  Unverifiable,
+  verifyBundle,
+  verifyDatabase,
+} from './verification/index.js';
+export { NewOriginError, openNewOrigin } from './sealing/new-origin.js';

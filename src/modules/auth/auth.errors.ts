@@ -173,6 +173,14 @@ export const anotherAdministrator = (): Problem =>
     'Another administrator has to approve this: neither who asked nor whose account it is.',
   );
 
+/** Of two administrators one made or appointed the other, or somebody both: they may be one person (`auth.line_of`). */
+export const approverNotIndependent = (): Problem =>
+  new Problem(
+    403,
+    'auth.approver-not-independent',
+    'You and who asked for it go back to one administrator, who made, invited or appointed you both, or one of you the other. Somebody independent has to approve: an administrator of the operator, or of another such line.',
+  );
+
 export const identityCheckNotNow = (): Problem =>
   new Problem(422, 'auth.identity-check-not-recent', 'The identity check must be of the last 24 hours.');
 
@@ -303,5 +311,6 @@ constraintMeans('totp__pk', totpExists);
 constraintMeans('account_reset__one_open', resetAskedAlready);
 constraintMeans('account_reset__not_ones_own', anotherAdministrator);
 constraintMeans('account_reset__four_eyes', anotherAdministrator);
+constraintMeans('account_reset__independent', approverNotIndependent);
 constraintMeans('passkey__credential', passkeyExists);
 constraintMeans('sms_number__one_account', numberInUse);

@@ -22,6 +22,8 @@ import { ClientKeyController } from './clients/client-key.controller.js';
 import { ClientKeys } from './clients/client-keys.service.js';
 import { TokenController } from './clients/token.controller.js';
 import { ClientTokens } from './clients/token.service.js';
+import { ExpiryReminders } from './clients/expiry-reminders.js';
+import { MachineNotices } from './clients/machine-notices.js';
 import { Devices } from './devices/devices.service.js';
 import { Blocklist } from './passwords/blocklist.js';
 import { BreachCheck } from './passwords/breach-check.js';
@@ -70,11 +72,16 @@ import { SessionSweeper } from './sessions/session-sweeper.js';
 import { Sessions } from './sessions/session.service.js';
 import { SignIn } from './sign-in/sign-in.service.js';
 import { SignIns } from './sign-in/sign-ins.js';
+import { UnfinishedSignIns } from './sign-in/unfinished-sign-ins.js';
 import { TotpEnrolment } from './factors/totp-enrolment.service.js';
 import { TotpFactor } from './factors/totp.factor.js';
+import { AccountLinksController } from './sso/account-links.controller.js';
+import { AccountLinks } from './sso/account-links.service.js';
 import { FederatedIdentities } from './sso/federated-identities.js';
 import { IdentityProviders } from './sso/identity-providers.js';
 import { OrphanedRoles } from './sso/orphaned-roles.js';
+import { ProviderLogouts } from './sso/provider-logouts.js';
+import { ProvisionedPeople } from './sso/provisioned-people.js';
 import { SsoCodes } from './sso/sso-codes.js';
 import { SsoController } from './sso/sso.controller.js';
 import { SsoFlows } from './sso/sso-flows.js';
@@ -99,6 +106,7 @@ import { RecoveryMails } from './recovery/recovery-mails.js';
 @Module({
   imports: [UsersModule],
   controllers: [
+    AccountLinksController,
     AccountResetController,
     ActivationController,
     AccountSessionsController,
@@ -120,6 +128,7 @@ import { RecoveryMails } from './recovery/recovery-mails.js';
   ],
   providers: [
     AccessTokens,
+    AccountLinks,
     AccountResetRepository,
     AccountResets,
     Addresses,
@@ -137,6 +146,8 @@ import { RecoveryMails } from './recovery/recovery-mails.js';
     BreachCheck,
     ClientKeys,
     ClientTokens,
+    ExpiryReminders,
+    MachineNotices,
     Credentials,
     Devices,
     Challenges,
@@ -178,9 +189,12 @@ import { RecoveryMails } from './recovery/recovery-mails.js';
     Sessions,
     SignIn,
     SignIns,
+    UnfinishedSignIns,
     FederatedIdentities,
     IdentityProviders,
     OrphanedRoles,
+    ProviderLogouts,
+    ProvisionedPeople,
     SsoCodes,
     SsoFlows,
     SsoLinks,
@@ -206,8 +220,8 @@ export class AuthModule implements OnModuleInit {
       this.emails.replacedByDirectory(ctx, accountId, { from, to }),
     );
     this.events.on(ChartEmailReplaced, (ctx, { from }) => this.invitations.tell(ctx, from, 'replaced'));
-    this.events.on(AccountDisabled, (ctx, { accountId }) => this.endings.endAll(ctx, accountId, 'disabled'));
-    this.events.on(RolesChanged, (ctx, { accountId }) => this.endings.endAll(ctx, accountId, 'roles-changed'));
+    this.events.on(AccountDisabled, async (ctx, { accountId }) => void (await this.endings.endAll(ctx, accountId, 'disabled')));
+    this.events.on(RolesChanged, async (ctx, { accountId }) => void (await this.endings.endAll(ctx, accountId, 'roles-changed')));
     this.events.on(RolesOfManyChanged, (ctx, { accountIds }) =>
       this.endings.endAllOf(ctx, accountIds, 'roles-changed'),
     );

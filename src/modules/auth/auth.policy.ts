@@ -23,8 +23,10 @@ export function authPolicy(policy: Policy, person: Person): void {
   // Administrators keep the keys of machines, and invitations; the front desk those of patients.
   if (person.roles.has('admin')) {
     policy.allow(['list', 'create', 'revoke'], 'ClientKey');
-    policy.allow(['list', 'delete'], 'Invitation');
+    policy.allow(['list', 'delete', 'search'], 'Invitation');
   } else if (person.roles.has('staff')) policy.allow(['list', 'delete'], 'Invitation', { of: 'patient' });
+  // Who releases records looks after who lets patients in to them: the front desk invites, and sees not what others did.
+  if (person.roles.has('records_officer')) policy.allow('search', 'Invitation', { of: 'patient' });
 
   // Administrators help others back in, and nobody helps themselves. What takes second factors away needs two of them.
   if (person.roles.has('admin')) {
@@ -35,11 +37,17 @@ export function authPolicy(policy: Policy, person: Person): void {
     policy.forbid('approve', 'AccountReset', { requestedBy: person.id });
   }
 
+  // Administrators see who signs in by which identity provider, and take a wrong link away; not their own that way.
+  if (person.roles.has('admin')) {
+    policy.allow(['read', 'revoke'], 'FederatedIdentity');
+    policy.forbid('revoke', 'FederatedIdentity', { accountId: person.id });
+  }
+
   // Administrators hand a directory its bearer secrets, and take them away.
   if (person.roles.has('admin')) policy.allow(['list', 'create', 'revoke'], 'ScimToken');
 
   // Administrators sign others out, without seeing where those are signed in.
-  if (person.roles.has('admin')) policy.allow('end', 'Session');
+  if (person.roles.has('admin')) policy.allow(['end', 'end-all'], 'Session');
   // Administrators have others change a password that somebody else may know; they never set one.
   if (person.roles.has('admin')) policy.allow('expire', 'Password');
 }

@@ -8,6 +8,7 @@ export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
 @Check('account__status', `status IN ('invited', 'active', 'disabled')`)
 @Check('account__username_with_key', `(username IS NULL) = (username_key IS NULL)`)
 @Check('account__disabled_with_reason', `(status = 'disabled') = (disabled_reason IS NOT NULL)`)
+@Check('account__disabled_by_directory', `status = 'disabled' OR NOT is_disabled_by_directory`)
 @Index('account__by_name', { synchronize: false })
 @Index('account__by_email', { synchronize: false })
 export class Account {
@@ -35,6 +36,10 @@ export class Account {
 
   @Column('text', { name: 'disabled_reason', nullable: true })
   disabledReason: string | null;
+
+  /** Then it may enable it again. Whoever else has disabled it, the directory may not. */
+  @Column('boolean', { name: 'is_disabled_by_directory', default: false })
+  isDisabledByDirectory: boolean;
 
   @Column('bigint', { name: 'access_version', default: 1 })
   accessVersion: string;

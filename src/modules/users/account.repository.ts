@@ -4,8 +4,8 @@ import { accessible, Params } from '../../platform/database/accessible.js';
 import { limitOf } from '../../platform/http/cursors.js';
 import type { AccountQuery, AccountView } from './account.dto.js';
 import { Account } from './account.entity.js';
-import { BY_DIRECTORY, REMOVED_BY_DIRECTORY } from './account.rules.js';
 import { countsAt } from './role.rules.js';
+import { lastAdmin } from './users.errors.js';
 
 const SELECT = `
   SELECT a.account_id AS id, a.username, a.display_name AS "displayName", a.email, a.status, a.disabled_reason AS "disabledReason",
@@ -87,9 +87,10 @@ export class AccountRepository {
   /** False when it was disabled already, by a person: what the directory disabled becomes an administrator's, with their reason. */
   async disable(ctx: SignedIn, id: string, reason: string): Promise<boolean> {
     const rows = await ctx.db.query(
-      `UPDATE users.account SET status = 'disabled', disabled_reason = $2, access_version = access_version + 1, version = version + 1, updated_at = $3
-        WHERE account_id = $1 AND (status <> 'disabled' OR disabled_reason = ANY($4)) RETURNING 1`,
-      [id, reason, ctx.now, [BY_DIRECTORY, REMOVED_BY_DIRECTORY]],
+      `UPDATE users.account SET status = 'disabled', disabled_reason = $2, is_disabled_by_directory = false,
+              access_version = access_version + 1, version = version + 1, updated_at = $3
+        WHERE account_id = $1 AND (status <> 'disabled' OR is_disabled_by_directory) RETURNING 1`,
+      [id, reason, ctx.now],
     );
     return rows.length === 1;
   }
@@ -107,7 +108,7 @@ export class AccountRepository {
   async enable(ctx: SignedIn, id: string): Promise<'invited' | 'active' | null> {
     const [row] = await ctx.db.query<{ status: 'invited' | 'active' }>(
       `UPDATE users.account SET status = CASE WHEN activated_at IS NULL THEN 'invited' ELSE 'active' END, disabled_reason = NULL,
-              access_version = access_version + 1, version = version + 1, updated_at = $2
+              is_disabled_by_directory = false, access_version = access_version + 1, version = version + 1, updated_at = $2
         WHERE account_id = $1 AND status = 'disabled' RETURNING status`,
       [id, ctx.now],
     );
@@ -125,5 +126,10 @@ export class AccountRepository {
       [ctx.now],
     );
     return rows.map((row) => row.id);
+  }
+  /** The account is about to be no administrator any more: throws users.last-admin where no other one would be left. */
+  async leaveAnAdmin(ctx: Pick<Ctx, 'db' | 'now'>, id: string): Promise<void> {
+    const admins = await this.lockAdmins(ctx);
+    if (admins.length === 1 && admins[0] === id) throw lastAdmin();
   }
 }

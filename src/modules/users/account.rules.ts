@@ -2,7 +2,7 @@ import { SERVICE_ROLES, type Role } from '../../platform/access/vocabulary.js';
 import { checkTogether } from './role.rules.js';
 import { directoryApart, integrationApart, practitionerNeeded, serviceUnnamed, sourceNeeded } from './users.errors.js';
 
-/** Why an account is disabled when the directory has done it: then the directory may enable it again. */
+/** What is said of an account that the directory has disabled. Words for people: that it was the directory, `is_disabled_by_directory` says. */
 export const BY_DIRECTORY = 'Deactivated by the directory.';
 export const REMOVED_BY_DIRECTORY = 'Removed by the directory.';
 

@@ -19,7 +19,6 @@ import { AccountDisabled, AccountInvited, RolesChanged } from './users.events.js
 import {
   alreadyDisabled,
   heldByDirectory,
-  lastAdmin,
   notDisabled,
   notInvited,
   notToOneself,
@@ -102,7 +101,7 @@ export class AccountService {
   async revoke(ctx: SignedIn, id: string, role: Role, reason: string): Promise<AccountView> {
     const account = await this.ofAnother(ctx, id);
     authorize(ctx, 'revoke', 'Account', account);
-    if (role === 'admin') await this.leaveAnAdmin(ctx, id);
+    if (role === 'admin') await this.accounts.leaveAnAdmin(ctx, id);
     const grants = await this.roles.revoke(ctx, id, role, { hand: byPerson(ctx), reason });
     if (grants.length === 0) throw roleNotHeld();
     return this.rolesChanged(ctx, account, grants);
@@ -111,7 +110,7 @@ export class AccountService {
   async disable(ctx: SignedIn, id: string, reason: string): Promise<AccountView> {
     const account = await this.ofAnother(ctx, id);
     authorize(ctx, 'disable', 'Account', account);
-    await this.leaveAnAdmin(ctx, id);
+    await this.accounts.leaveAnAdmin(ctx, id);
     if (!(await this.accounts.disable(ctx, id, reason))) throw alreadyDisabled();
     await ctx.emit(new AccountDisabled(id));
     return this.changed(ctx, account);
@@ -151,11 +150,6 @@ export class AccountService {
     const account = await this.seen(ctx, id);
     if (account.id === ctx.actor.id) throw notToOneself();
     return account;
-  }
-
-  private async leaveAnAdmin(ctx: SignedIn, id: string): Promise<void> {
-    const admins = await this.accounts.lockAdmins(ctx);
-    if (admins.length === 1 && admins[0] === id) throw lastAdmin();
   }
 
   private async rolesChanged(ctx: SignedIn, before: AccountView, grants: string[]): Promise<AccountView> {

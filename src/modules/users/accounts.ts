@@ -4,6 +4,7 @@ import type { Ctx } from '../../platform/access/context.js';
 import type { Db } from '../../platform/database/db.js';
 import { Account } from './account.entity.js';
 import { RoleGrants } from './role-grants.js';
+import { countsAt } from './role.rules.js';
 import { normaliseUsername, usernameKey } from './username.js';
 import { notInvited, usernameNeeded } from './users.errors.js';
 
@@ -45,6 +46,16 @@ export class Accounts {
       [accountId],
     );
     return rows[0]?.status ?? null;
+  }
+
+  /** Ids of everybody who is an administrator at this moment. */
+  async administrators({ db, now }: Work): Promise<string[]> {
+    const rows = await db.query<{ id: string }>(
+      `SELECT a.account_id AS id FROM users.account a WHERE a.status = 'active' AND EXISTS (
+         SELECT 1 FROM users.account_role r WHERE r.account_id = a.account_id AND r.role = 'admin' AND ${countsAt('r', '$1')})`,
+      [now],
+    );
+    return rows.map(({ id }) => id);
   }
 
   /** Resolves with the address that stood there before; null when there is no such account. Who may do this, the caller has asked. */

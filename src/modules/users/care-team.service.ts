@@ -29,6 +29,8 @@ export class CareTeamService {
     const list = `${LIST}:${patientId}`;
     const after = this.cursors.open<[string]>(ctx, list, query);
     const rows = await this.team.list(ctx, patientId, query, after?.[0] ?? null);
+    // An empty answer tells something of this patient as well.
+    if (rows.length === 0) ctx.touch({ patientId, type: 'Patient', id: patientId });
     return this.cursors.page(
       ctx,
       list,

@@ -79,17 +79,28 @@ export class FederatedAccounts {
       [accountId],
     );
     if (account?.status !== 'active') return false;
-    const revoked = await ctx.db.query(
-      `UPDATE users.account_role SET revoked_at = $3, revoked_via = 'sso', revoked_from = $2, revoke_reason = $4
-        WHERE account_id = $1 AND granted_via = 'sso' AND granted_from = $2 AND revoked_at IS NULL AND role <> ALL ($5) RETURNING 1`,
-      [accountId, source.id, ctx.now, reasonOf(source), roles],
-    );
+    const revoked = await this.revokeOthers(ctx, accountId, roles, source);
     const granted = await this.grantMissing(ctx, accountId, roles, source);
-    if (revoked.length + granted > 0) {
-      await this.accounts.renew(ctx, accountId);
-      await ctx.emit(new RolesChanged(accountId));
-    }
+    if (revoked + granted > 0) await this.rolesChanged(ctx, accountId);
     return true;
+  }
+
+  /**
+   * The provider speaks for them no longer: what it has granted is taken, whatever the state of the account; `source` null: it is
+   * not configured any more, and its grants are orphaned already. An account that nobody can get into from now on waits for an
+   * activation code, as if it had never been activated. Throws users.last-admin.
+   */
+  async release(ctx: Work, accountId: string, source: RoleSource | null, isOnlyWayIn: boolean): Promise<void> {
+    if (isOnlyWayIn) await this.accounts.leaveAnAdmin(ctx, accountId);
+    else if (source && (await this.wouldLoseAdmin(ctx, accountId, [], source))) throw lastAdmin();
+    await ctx.db.query('SELECT 1 FROM users.account WHERE account_id = $1 FOR NO KEY UPDATE', [accountId]);
+    if (source && (await this.revokeOthers(ctx, accountId, [], source)) > 0) await this.rolesChanged(ctx, accountId);
+    if (!isOnlyWayIn) return;
+    await ctx.db.query(
+      `UPDATE users.account SET status = CASE status WHEN 'active' THEN 'invited' ELSE status END, activated_at = NULL,
+              access_version = access_version + 1, version = version + 1, updated_at = $2 WHERE account_id = $1`,
+      [accountId, ctx.now],
+    );
   }
 
   /** Accounts with roles that none of the given sources gives any more. */
@@ -151,6 +162,26 @@ export class FederatedAccounts {
          WHERE pr.account_id IS NULL`,
       [newId(), accountId, family, nameOf(person.given) === null ? [] : [nameOf(person.given)], person.npi, ctx.now],
     );
+  }
+
+  /** Takes what the provider has granted but these; resolves with how many. */
+  private async revokeOthers(
+    { db, now }: Work,
+    accountId: string,
+    roles: readonly Role[],
+    source: RoleSource,
+  ): Promise<number> {
+    const rows = await db.query(
+      `UPDATE users.account_role SET revoked_at = $3, revoked_via = 'sso', revoked_from = $2, revoke_reason = $4
+        WHERE account_id = $1 AND granted_via = 'sso' AND granted_from = $2 AND revoked_at IS NULL AND role <> ALL ($5) RETURNING 1`,
+      [accountId, source.id, now, reasonOf(source), roles],
+    );
+    return rows.length;
+  }
+
+  private async rolesChanged(ctx: Work, accountId: string): Promise<void> {
+    await this.accounts.renew(ctx, accountId);
+    await ctx.emit(new RolesChanged(accountId));
   }
 
   /** False when the username is taken. */

@@ -3,6 +3,7 @@ export { Charts, type FeedPatient } from './charts.js';
 export { FederatedAccounts, type FederatedPerson, type SourceRole } from './federated-accounts.js';
 export { Invitees } from './invitees.js';
 export { People, type LoadedPerson } from './people.js';
+export { ProvisionedAccounts } from './provisioned-accounts.js';
 export { RoleGrants, type RoleBoundary } from './role-grants.js';
 export { Username, usernameKey } from './username.js';
 export {

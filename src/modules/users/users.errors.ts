@@ -49,7 +49,7 @@ export const practitionerNeeded = (): Problem =>
   new Problem(
     422,
     'users.practitioner-needed',
-    'A clinician needs an entry among the practitioners, and nobody else gets one here.',
+    'A clinician has an entry among the practitioners: send `practitioner` with a new account; for one that is there, make it first (POST /v1/practitioners with its accountId). Nobody else gets one.',
   );
 export const alreadyDisabled = (): Problem =>
   new Problem(409, 'users.already-disabled', 'The account is disabled already.');

@@ -18,6 +18,7 @@ import { People } from './people.js';
 import { PractitionerController } from './practitioner.controller.js';
 import { PractitionerRepository } from './practitioner.repository.js';
 import { PractitionerService } from './practitioner.service.js';
+import { ProvisionedAccounts } from './provisioned-accounts.js';
 import { RoleController } from './role.controller.js';
 import { RoleGrants } from './role-grants.js';
 import { RoleHistoryService } from './role-history.service.js';
@@ -57,6 +58,7 @@ import { ScimUserService } from './scim/scim-user.service.js';
     People,
     PractitionerRepository,
     PractitionerService,
+    ProvisionedAccounts,
     RoleGrants,
     RoleHistoryService,
     ScimGroupRepository,
@@ -65,6 +67,6 @@ import { ScimUserService } from './scim/scim-user.service.js';
     ScimUserRepository,
     ScimUserService,
   ],
-  exports: [Accounts, Charts, FederatedAccounts, Invitees, People, RoleGrants],
+  exports: [Accounts, Charts, FederatedAccounts, Invitees, People, ProvisionedAccounts, RoleGrants],
 })
 export class UsersModule {}

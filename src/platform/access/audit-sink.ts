@@ -6,6 +6,8 @@ export interface Outcome {
   status: number;
   /** Error code of a refusal; null for success. */
   code: string | null;
+  /** Of a streamed answer that has come to its end: how many have left. */
+  bytes?: number;
 }
 
 /**
@@ -26,9 +28,13 @@ export interface SystemFact {
   code: string;
   /** BALP action: Create, Read, Update, Delete, Execute. */
   act: 'C' | 'R' | 'U' | 'D' | 'E';
-  /** Account that it is about. */
+  /** Account that it is about; '' for none. */
   accountId: string;
   sessionId: string | null;
   reason: string;
   at: Date;
+  /** FHIR AuditEvent.outcome; 0 (success) where nothing is said. */
+  outcome?: 0 | 4 | 8;
+  /** Codes, numbers and names of things; nothing of a person, because no leaf can be erased. `_sd`: commitments (RFC 9901). */
+  detail?: Readonly<Record<string, string | number | readonly string[]>>;
 }

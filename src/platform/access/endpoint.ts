@@ -40,6 +40,8 @@ export interface EndpointOptions {
   dialect?: Dialect;
   /** The handler writes bytes of this type itself. */
   produces?: string;
+  /** It is long: its event is durable before the first byte, and a second one, with the number of bytes, before the last. */
+  streams?: boolean;
   /** Its person was recognised at most so many seconds ago: by a second factor, or by the password where they hold none. */
   stepUpSeconds?: number;
   /** Creates something: takes an Idempotency-Key. */

@@ -26,6 +26,17 @@ export function ctxOfNobody(db: Db, now: Date, events: Events, afterCommit: (() 
   return ctx;
 }
 
+/** One transaction of work that nobody asked for and the server does by itself, such as what is due at its time. */
+export async function workOfNobody<T>(
+  { database, events, now }: { database: Database; events: Events; now: Date },
+  work: (ctx: Ctx) => Promise<T>,
+): Promise<T> {
+  const afterCommit: (() => void)[] = [];
+  const result = await database.write(null, (db) => work(ctxOfNobody(db, now, events, afterCommit)));
+  for (const action of afterCommit) action();
+  return result;
+}
+
 /**
  * Work of the person at the server's console, whom no account stands for: one transaction, with its audit event inside.
  * Only commands that must come before the first account belong here; everything else goes through the API.
@@ -39,15 +50,12 @@ export class Operator {
     private readonly clock: Clock,
   ) {}
 
-  async run<T>(work: (ctx: Ctx) => Promise<T>, fact: (result: T) => Omit<SystemFact, 'at' | 'sessionId'>): Promise<T> {
-    const afterCommit: (() => void)[] = [];
-    const result = await this.database.write(null, async (db) => {
-      const ctx = ctxOfNobody(db, this.clock.now(), this.events, afterCommit);
+  run<T>(work: (ctx: Ctx) => Promise<T>, fact: (result: T) => Omit<SystemFact, 'at' | 'sessionId'>): Promise<T> {
+    const { database, events } = this;
+    return workOfNobody({ database, events, now: this.clock.now() }, async (ctx) => {
       const done = await work(ctx);
-      await this.sink.system(db, { ...fact(done), at: ctx.now, sessionId: null });
+      await this.sink.system(ctx.db, { ...fact(done), at: ctx.now, sessionId: null });
       return done;
     });
-    for (const action of afterCommit) action();
-    return result;
   }
 }

@@ -51,6 +51,8 @@ export interface Trail {
   code: string | null;
   /** True as soon as an event that covers the answer is durable. */
   settled: boolean;
+  /** A stream is on its way: its own end is told, and no other. */
+  streaming?: boolean;
 }
 
 const TRAIL = Symbol('trail');

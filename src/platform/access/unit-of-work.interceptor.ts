@@ -1,4 +1,10 @@
-import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import {
+  Injectable,
+  StreamableFile,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import { Clock } from '../clock.js';
@@ -92,7 +98,13 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
       await db.release();
     }
     if (trail.endpoint?.unaudited) return body;
-    await this.sink.record(trail, { status: reply.statusCode, code: null });
+    try {
+      await this.sink.record(trail, { status: reply.statusCode, code: null });
+    } catch (error) {
+      // Nobody will read it: it must not wait for a reader.
+      if (body instanceof StreamableFile) body.getStream().destroy();
+      throw error;
+    }
     trail.settled = true;
     return body;
   }

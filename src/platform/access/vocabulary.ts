@@ -25,14 +25,25 @@ export const SERVICE_ROLES: readonly Role[] = ['integration', 'directory'];
  */
 export interface Subjects {
   Account: { id: string };
+  /** Takes addresses and user agents out of the audit trail. */
+  AuditErasure: object;
+  /** Copies of the audit trail that verify by themselves. */
+  AuditExport: object;
+  /** Whether the audit trail is what it was. */
+  AuditVerification: object;
   /** Help of administrators with somebody's way in. */
   AccountReset: { accountId: string; requestedBy: string };
   CareTeam: { patientId: string };
+  /** What is signed of the audit trail: nothing but hashes. */
+  Checkpoint: object;
   ClientKey: { accountId: string };
+  Consistency: object;
   Invitation: { of: 'patient' | 'account' };
   Device: { accountId: string };
   Document: object;
   Email: { accountId: string };
+  /** Entries of the audit trail, as bytes. */
+  EntryBundle: object;
   Import: { accountId: string };
   Event: object;
   /** As whom an identity provider knows the holder of an account. */
@@ -40,6 +51,10 @@ export interface Subjects {
   IdentityProvider: object;
   Patient: { id: string };
   Practitioner: { id: string };
+  /** That an entry is in the audit trail. */
+  Proof: object;
+  /** One event of the audit trail with its proof; of no patient: ''. */
+  Receipt: { patientId: string };
   Record: { patientId: string };
   RecoveryCode: { accountId: string };
   Role: { accountId: string };
@@ -55,6 +70,10 @@ export interface Subjects {
   Self: object;
   Session: { accountId: string };
   System: object;
+  /** Hashes of the audit trail. */
+  Tile: object;
+  /** By which checkpoints of the audit trail are verified. */
+  VerifierKey: object;
 }
 export type SubjectName = keyof Subjects;
 
@@ -68,6 +87,7 @@ export const ACTIONS = [
   'import',
   'invite',
   'end',
+  'end-all',
   'disable',
   'enable',
   'grant',
@@ -94,5 +114,6 @@ export const ACTIONS = [
   'approve',
   'decline',
   'check',
+  'download',
 ] as const;
 export type Action = (typeof ACTIONS)[number];

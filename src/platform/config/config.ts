@@ -85,6 +85,16 @@ export interface Config {
   };
   readonly passwords: { readonly breachCheck: 'off' | 'open' | 'closed'; readonly breachCheckUrl: string };
   readonly recovery: { readonly lostFactorWaitSeconds: number };
+  /** The audit trail's checkpoints: under which name they are signed, and who else gets them. */
+  readonly audit: {
+    readonly origin: string;
+    /** Longest time between two verifications of what is new. */
+    readonly verifySeconds: number;
+    readonly anchorDir: string | null;
+    readonly anchorStore: { readonly url: string; readonly tokenFile: string | null } | null;
+    readonly webhook: { readonly url: string; readonly secret: string } | null;
+    readonly witnesses: readonly { readonly url: string; readonly name: string; readonly vkey: string }[];
+  };
   readonly bcryptCost: number;
   readonly logLevel: string;
 }
@@ -181,6 +191,17 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
     },
     passwords: { breachCheck: env.BREACH_CHECK, breachCheckUrl: env.BREACH_CHECK_URL },
     recovery: { lostFactorWaitSeconds: Math.max(0, env.LOST_FACTOR_WAIT_HOURS) * 3600 },
+    audit: {
+      origin: env.AUDIT_ORIGIN || `${URL.canParse(publicUrl) ? new URL(publicUrl).host : env.HOST}/audit`,
+      verifySeconds: env.AUDIT_VERIFY_MINUTES * 60,
+      anchorDir: env.AUDIT_ANCHOR_DIR || null,
+      anchorStore:
+        env.AUDIT_ANCHOR_URL === ''
+          ? null
+          : { url: env.AUDIT_ANCHOR_URL.replace(/\/$/, ''), tokenFile: env.AUDIT_ANCHOR_TOKEN_FILE || null },
+      webhook: env.AUDIT_WEBHOOK_URL === '' ? null : { url: env.AUDIT_WEBHOOK_URL, secret: env.AUDIT_WEBHOOK_SECRET },
+      witnesses: [...env.AUDIT_WITNESSES],
+    },
     bcryptCost: env.BCRYPT_COST,
     logLevel: env.LOG_LEVEL,
   });

@@ -20,7 +20,9 @@ function productionProblems(env: Settings): string[] {
   for (const [name, password] of passwordsOf(env)) {
     if (PLACEHOLDER.test(password)) problems.push(`${name} has a placeholder password: set a random one`);
   }
-  if (PLACEHOLDER.test(env.SMS_WEBHOOK_SECRET)) problems.push('SMS_WEBHOOK_SECRET is a placeholder: set a random one');
+  for (const name of ['SMS_WEBHOOK_SECRET', 'AUDIT_WEBHOOK_SECRET'] as const) {
+    if (PLACEHOLDER.test(env[name])) problems.push(`${name} is a placeholder: set a random one`);
+  }
   const plain = env.TLS_CERT_FILE === '';
   if (plain && !env.TLS_TERMINATED_BY_PROXY && !isLoopback(env.HOST)) {
     problems.push(
@@ -53,6 +55,12 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     problems.push('TLS_CLIENT_CERT_HEADER needs TRUSTED_PROXIES: from anybody else it would be a forgery');
   if (env.SMS_WEBHOOK_URL !== '' && env.SMS_WEBHOOK_SECRET.length < 32)
     problems.push('SMS_WEBHOOK_SECRET must have at least 32 characters where SMS_WEBHOOK_URL is set');
+  if (!(env.AUDIT_VERIFY_MINUTES >= 1 && env.AUDIT_VERIFY_MINUTES <= 1440))
+    problems.push('AUDIT_VERIFY_MINUTES must be from 1 to 1440');
+  if (env.AUDIT_WEBHOOK_URL !== '' && env.AUDIT_WEBHOOK_SECRET.length < 32)
+    problems.push('AUDIT_WEBHOOK_SECRET must have at least 32 characters where AUDIT_WEBHOOK_URL is set');
+  if (new Set(env.AUDIT_WITNESSES.map(({ name }) => name)).size !== env.AUDIT_WITNESSES.length)
+    problems.push('AUDIT_WITNESSES names a witness twice');
   if (env.SSO_RETURN_URL !== '' && !isPageOf(env.SSO_RETURN_URL, env.NODE_ENV === 'production'))
     problems.push('SSO_RETURN_URL must be an https:// address without query and fragment');
   if (!(Number.isInteger(env.DEVICE_REMEMBER_DAYS) && env.DEVICE_REMEMBER_DAYS >= 0 && env.DEVICE_REMEMBER_DAYS <= 30))
@@ -71,6 +79,7 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     env.TLS_CLIENT_CA_FILE,
     env.LETTER_FONT_FILE,
     env.PLACES_FILE,
+    env.AUDIT_ANCHOR_TOKEN_FILE,
   ].filter(Boolean)) {
     try {
       readFileSync(file);

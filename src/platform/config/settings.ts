@@ -7,9 +7,11 @@ import {
   groupRoles,
   httpsUrl,
   namedNetworks,
+  originName,
   origins,
   postgresUrl,
   returnPaths,
+  witnesses,
 } from './validators.js';
 
 const minutes = (value: number, desc: string) => num({ default: value, desc: `${desc} (minutes)` });
@@ -115,7 +117,7 @@ export const settings = {
   }),
   SSO_PROVIDERS_FILE: str({
     default: '',
-    desc: 'JSON list of identity providers for single sign-on (OpenID Connect); empty: none. See src/modules/auth/README.md',
+    desc: 'JSON list of identity providers for single sign-on (OpenID Connect); empty: none. With scimMatch its people are those of the directory (SCIM), linked at their first sign-in. See src/modules/auth/README.md',
   }),
   SSO_RETURN_URL: str({
     default: '',
@@ -181,6 +183,38 @@ export const settings = {
   BODY_LIMIT_KB: num({ default: 256, desc: 'largest JSON body (kB)' }),
   IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest import (MB)' }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
+  AUDIT_ORIGIN: originName({
+    default: '',
+    desc: 'name under which checkpoints of the audit trail are signed; never to be changed afterwards. Default: host of PUBLIC_URL + /audit',
+  }),
+  AUDIT_VERIFY_MINUTES: minutes(
+    60,
+    'time between two verifications of what is new in the audit trail; all of it is verified every day',
+  ),
+  AUDIT_ANCHOR_DIR: str({
+    default: '',
+    desc: 'folder that every checkpoint is written to once, best one that nobody can delete from (WORM, another machine)',
+  }),
+  AUDIT_ANCHOR_URL: httpsUrl({
+    default: '',
+    desc: 'https:// prefix of an object store without delete: every checkpoint is PUT below it with If-None-Match: *',
+  }),
+  AUDIT_ANCHOR_TOKEN_FILE: str({
+    default: '',
+    desc: 'file with the bearer token of AUDIT_ANCHOR_URL; read at each use',
+  }),
+  AUDIT_WEBHOOK_URL: httpsUrl({
+    default: '',
+    desc: 'https:// address that gets every checkpoint as POST {origin, size, root, note}',
+  }),
+  AUDIT_WEBHOOK_SECRET: str({
+    default: '',
+    desc: 'secret (32 characters or more) of the HMAC-SHA-256 in X-Portico-Signature by which that address knows us',
+  }),
+  AUDIT_WITNESSES: witnesses({
+    default: [],
+    desc: 'comma-separated address=verifier key of those who countersign checkpoints (C2SP tlog-witness), as `npm run cli -- witness` prints it',
+  }),
   LOG_LEVEL: str({
     choices: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],
     default: 'info',

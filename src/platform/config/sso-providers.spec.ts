@@ -59,6 +59,7 @@ describe('the file of identity providers', () => {
         forPatients: false,
         hosts: ['login.hospital.example'],
         justInTime: false,
+        scimMatch: null,
         passwordAlso: false,
         secondFactor: { acr: [], amr: [] },
         maxAgeSeconds: 43_200,
@@ -74,6 +75,17 @@ describe('the file of identity providers', () => {
     const { providers, problems } = read(sample.replace('portico-sso.pem', 'ec.pem'));
     expect(problems).toEqual([]);
     expect(providers).toMatchObject([{ id: 'hospital', roleMap: { 'portal-admin': 'admin' }, justInTime: true }]);
+  });
+
+  it('takes a match with the directory, of nobody who administers unless it says so', () => {
+    const directory = '0193a5b0-0000-7000-8000-000000000001';
+    const matched = (scimMatch: object) => read([{ ...GOOD, scimMatch }]).providers;
+    expect(matched({ claim: 'oid', attribute: 'externalId' })).toMatchObject([
+      { scimMatch: { claim: 'oid', attribute: 'externalId', directoryId: null, mayBeAdmin: false } },
+    ]);
+    expect(matched({ claim: 'sub', attribute: 'userName', directory, administrators: true })).toMatchObject([
+      { scimMatch: { claim: 'sub', attribute: 'userName', directoryId: directory, mayBeAdmin: true } },
+    ]);
   });
 
   it('takes keys for private_key_jwt', () => {
@@ -117,6 +129,21 @@ describe('the file of identity providers', () => {
     ['a setting of the second factor that does not exist', { secondFactor: { any: true } }],
     ['a text for a switch', { justInTime: 'yes' }],
     ['no limit to the age of a sign-in', { maxAgeSeconds: 0 }],
+    ['a match with an address', { scimMatch: { claim: 'email', attribute: 'userName' } }],
+    [
+      "a match with the provider's own address",
+      { emailClaim: 'mail', scimMatch: { claim: 'mail', attribute: 'userName' } },
+    ],
+    ['a match with a name that people choose', { scimMatch: { claim: 'preferred_username', attribute: 'userName' } }],
+    ['a match with an attribute that is an address', { scimMatch: { claim: 'oid', attribute: 'emails' } }],
+    ['a match without a claim', { scimMatch: { attribute: 'externalId' } }],
+    ['a match by a path', { scimMatch: { claim: ['oid'], attribute: 'externalId' } }],
+    ['a match with no directory', { scimMatch: { claim: 'oid', attribute: 'externalId', directory: 'entra' } }],
+    ['a match that is a text', { scimMatch: 'oid' }],
+    [
+      'a match of patients',
+      { audience: 'patients', roleMap: {}, scimMatch: { claim: 'oid', attribute: 'externalId' } },
+    ],
   ])('is refused with %s', (_, change) => {
     const problems = problemsOf(change);
     expect(problems.length).toBeGreaterThan(0);

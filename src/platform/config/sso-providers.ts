@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { plainToInstance } from 'class-transformer';
 import { ArrayMinSize, IsObject, validateSync } from 'class-validator';
 import { STAFF_ROLES, type Role } from '../access/vocabulary.js';
-import { Flag, Nested, OneOf, Text, Texts, Whole } from '../http/fields.js';
+import { Flag, Nested, OneOf, Text, Texts, Uuid, Whole } from '../http/fields.js';
 
 /** What the provider must say of a sign-in (OpenID Connect `acr`, `amr`) so that it counts as more than a password. */
 class Assurances {
@@ -14,6 +14,23 @@ class Assurances {
 
   @Texts({ optional: true, description: 'Values of the claim amr, any of which is enough.' })
   amr?: string[];
+}
+
+const SCIM_ATTRIBUTES = ['externalId', 'userName'] as const;
+
+/** By what somebody whom the hospital's directory has provisioned (SCIM) is known at their first sign-in. */
+class ScimMatch {
+  @Text({ max: 100, description: 'Claim of the ID token; one that the provider never gives to another person.' })
+  claim: string;
+
+  @OneOf(SCIM_ATTRIBUTES, { description: 'Attribute of SCIM that it is equal to.' })
+  attribute: (typeof SCIM_ATTRIBUTES)[number];
+
+  @Uuid({ optional: true, description: 'Account of the directory, where there are several.' })
+  directory?: string;
+
+  @Flag({ optional: true, description: 'Accounts of administrators too.' })
+  administrators?: boolean;
 }
 
 /** One entry of SSO_PROVIDERS_FILE, as the operator writes it. */
@@ -73,6 +90,9 @@ class ProviderEntry {
   @Flag({ optional: true, description: 'Opens accounts for staff whom the portal does not know yet.' })
   justInTime?: boolean;
 
+  @Nested(() => ScimMatch, { optional: true, description: 'Links accounts that the directory has provisioned (SCIM).' })
+  scimMatch?: ScimMatch;
+
   @Flag({ optional: true, description: 'Staff who link an account may go on using its password.' })
   passwordAlso?: boolean;
 
@@ -92,6 +112,15 @@ class ProviderEntry {
 export interface SsoAssurances {
   readonly acr: readonly string[];
   readonly amr: readonly string[];
+}
+
+/** Whose account of the directory's a claim names: no address, and nothing that a provider may give to somebody else. */
+export interface SsoScimMatch {
+  readonly claim: string;
+  readonly attribute: (typeof SCIM_ATTRIBUTES)[number];
+  /** Null: of any directory, as long as it is one account alone. */
+  readonly directoryId: string | null;
+  readonly mayBeAdmin: boolean;
 }
 
 /** An identity provider that people may sign in through (OpenID Connect). */
@@ -118,6 +147,8 @@ export interface SsoProvider {
   readonly npiClaim: string | null;
   readonly userInfo: boolean;
   readonly justInTime: boolean;
+  /** Null: nobody is linked unless they do it themselves. */
+  readonly scimMatch: SsoScimMatch | null;
   /** False: whoever of the staff is linked signs in by the provider alone. */
   readonly passwordAlso: boolean;
   readonly secondFactor: SsoAssurances;
@@ -197,6 +228,21 @@ function roleMapOf(entry: ProviderEntry): Record<string, Role> {
   return { ...entry.roleMap } as Record<string, Role>;
 }
 
+/** What people choose, change or share (OpenID Connect Core 1.0 §5.1, §5.7): never whom somebody is known by. */
+const NO_IDENTIFIERS = new Set(
+  `name given_name family_name middle_name nickname preferred_username profile picture website email email_verified gender birthdate
+   zoneinfo locale phone_number phone_number_verified address updated_at`.split(/\s+/),
+);
+
+function scimMatchOf({ scimMatch, audience, emailClaim }: ProviderEntry): SsoScimMatch | null {
+  if (scimMatch === undefined) return null;
+  const { claim, attribute, directory = null, administrators = false } = scimMatch;
+  if (audience === 'patients') throw new Error('scimMatch is for staff only');
+  if (NO_IDENTIFIERS.has(claim) || claim === emailClaim)
+    throw new Error('scimMatch needs a claim that is one person for ever, such as sub or oid: no address, and no name');
+  return { claim, attribute, directoryId: directory, mayBeAdmin: administrators };
+}
+
 const assurancesOf = ({ acr = [], amr = [] }: Assurances = {}): SsoAssurances => ({ acr, amr });
 
 function providerOf(entry: ProviderEntry, folder: string, isTest: boolean): SsoProvider {
@@ -222,6 +268,7 @@ function providerOf(entry: ProviderEntry, folder: string, isTest: boolean): SsoP
     npiClaim: entry.npiClaim ?? null,
     userInfo: entry.userInfo ?? false,
     justInTime: entry.justInTime ?? false,
+    scimMatch: scimMatchOf(entry),
     passwordAlso: entry.passwordAlso ?? false,
     secondFactor: assurancesOf(entry.secondFactor),
     phishingResistant: assurancesOf(entry.phishingResistant),

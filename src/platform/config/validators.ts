@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { makeValidator } from 'envalid';
+import { parseVerifierKey } from '../../tlog/index.js';
 import { STAFF_ROLES, type Role } from '../access/vocabulary.js';
 
 // How a setting's text is read, and what is refused with words that say what to write instead.
@@ -34,6 +35,24 @@ export const httpsUrl = makeValidator<string>((input) => {
   if (input === '') return input;
   const url = new URL(input);
   if (url.protocol !== 'https:' && !isLoopback(url.hostname)) throw new Error('must begin with https://');
+  return input;
+});
+
+/** A witness's submission prefix and its verifier key: `https://officer.example/w1=officer.example/w1+1d7e8087+BHZ…`. */
+export const witnesses = makeValidator<{ url: string; name: string; vkey: string }[]>((input) =>
+  listOf(input).map((part) => {
+    const [, url, vkey] = /^(https?:\/\/\S+?)=([^=\s]+\+[0-9a-f]{8}\+\S+)$/.exec(part) ?? [];
+    if (!url || !vkey || !URL.canParse(url)) throw new Error('must be address=verifier key, as `witness` prints it');
+    const { name, type } = parseVerifierKey(vkey);
+    if (type !== 4) throw new Error('a witness has a key for cosignatures (type 4)');
+    return { url: url.replace(/\/$/, ''), name, vkey };
+  }),
+);
+
+/** Name of a log (C2SP tlog-checkpoint): what verifiers know it by. */
+export const originName = makeValidator<string>((input) => {
+  if (input !== '' && !/^[^\s+]{1,180}[^\s+/]$/.test(input))
+    throw new Error('must be a name such as portal.hospital.example/audit, without blanks and +');
   return input;
 });
 

@@ -96,6 +96,12 @@ class CountingKms implements KeyManagement {
     await setImmediate();
     return this.inner.unwrap(wrapped, context);
   }
+  get auditKeys() {
+    return this.inner.auditKeys;
+  }
+  signAudit(keyId: string, message: Buffer) {
+    return this.inner.signAudit(keyId, message);
+  }
 }
 
 const file = newKeyFile();

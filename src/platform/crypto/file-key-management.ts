@@ -1,7 +1,7 @@
-import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, sign, type KeyObject } from 'node:crypto';
 import { frame } from './framing.js';
 import { IV_BYTES, writeIv } from './iv.js';
-import { KeyManagementError, type KeyManagement, type WrappedKey } from './key-management.js';
+import { KeyManagementError, type AuditKey, type KeyManagement, type WrappedKey } from './key-management.js';
 import { type KeyRing } from './key-ring.js';
 
 // format 0x01: version (1) ‖ IV (12) ‖ ciphertext ‖ tag (16)
@@ -12,7 +12,7 @@ const TAG_BYTES = 16;
 const ALGORITHM = 'aes-256-gcm';
 const OPTIONS = { authTagLength: TAG_BYTES };
 
-/** Key management on the `kek` entries of a key ring: AES-256-GCM in this process; the KEKs stay in memory for the process's life. */
+/** Key management on a key ring: AES-256-GCM and Ed25519 in this process; the keys stay in memory for the process's life. */
 export class FileKeyManagement implements KeyManagement {
   constructor(private readonly ring: KeyRing) {}
 
@@ -32,6 +32,18 @@ export class FileKeyManagement implements KeyManagement {
       const kek = this.kek(kekId);
       if (bytes.length < BODY_AT + TAG_BYTES || bytes[0] !== FORMAT) throw new KeyManagementError('tampered', kekId);
       return unwrapBytes(kek, bytes, associatedData(kekId, context)) ?? fail(kekId);
+    });
+  }
+
+  get auditKeys(): readonly AuditKey[] {
+    return this.ring.auditKeys;
+  }
+
+  signAudit(keyId: string, message: Buffer): Promise<Buffer> {
+    return Promise.resolve().then(() => {
+      const key = this.ring.auditPrivateKey(keyId);
+      if (!key) throw new KeyManagementError('unknown-audit-key', keyId);
+      return sign(null, message, key);
     });
   }
 

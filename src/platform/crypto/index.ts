@@ -3,7 +3,7 @@ export { normaliseCode, randomCode, randomDigits } from './codes.js';
 export { DataKeys, type DataKeyStore, type StoredKey } from './data-keys.js';
 export { FileKeyManagement } from './file-key-management.js';
 export { addKey, announceKey, createKeyFile, removeKey } from './key-file.js';
-export { type KeyManagement } from './key-management.js';
+export { KEY_MANAGEMENT, type AuditKey, type KeyManagement } from './key-management.js';
 export { KEY_PURPOSES, KeyFileError, newKeyFile, type KeyPurpose } from './key-material.js';
 export { KeyRing } from './key-ring.js';
 export { HasherBusyError, PasswordHasher, type PasswordCheck } from './passwords.js';

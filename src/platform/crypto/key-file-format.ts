@@ -1,8 +1,10 @@
-import { KEY_PURPOSES, KeyFileError, type KeyEntry, type KeyFile } from './key-material.js';
+import { KEY_PURPOSES, KeyFileError, type KeyEntry, type KeyFile, type KeyPurpose } from './key-material.js';
 
 // an id stands inside stored password hashes, between dollar signs, and in token headers
 const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const ENTRY_FIELDS = ['createdAt', 'id', 'material', 'purpose', 'status'];
+/** A key file may be older than this purpose: it can then be rotated and announced to, but not started with. */
+const ADDED_LATER: readonly KeyPurpose[] = ['audit-signing'];
 
 /** Checks the shape of a key file (version, fields, unique ids; per purpose exactly one active key and at most one next); throws KeyFileError 'malformed'. */
 export function parseKeyFile(value: unknown): KeyFile {
@@ -12,7 +14,11 @@ export function parseKeyFile(value: unknown): KeyFile {
   if (new Set(keys.map((key) => key.id)).size !== keys.length) refuse('two keys have the same id');
   for (const purpose of KEY_PURPOSES) {
     const count = (status: string) => keys.filter((key) => key.purpose === purpose && key.status === status).length;
-    if (count('active') !== 1) refuse(`needs exactly one active ${purpose} key, has ${count('active')}`);
+    if (count('active') === 0 && ADDED_LATER.includes(purpose)) {
+      if (count('retired') > 0) refuse(`has a retired ${purpose} key and no active one`);
+    } else if (count('active') !== 1) {
+      refuse(`needs exactly one active ${purpose} key, has ${count('active')}`);
+    }
     if (count('next') > 1) refuse(`has ${count('next')} next ${purpose} keys, more than one`);
   }
   return { version: 1, keys };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomBytes, verify } from 'node:crypto';
 import { chmod, chown, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,6 +127,42 @@ describe('key file', () => {
     await expect(stat(`${path}.new`)).rejects.toThrow('ENOENT');
   });
 
+  it('of before checkpoints were signed gets its first audit-signing key by rotation, and does not start until then', async () => {
+    await createKeyFile(path);
+    const file = JSON.parse(await readFile(path, 'utf8')) as KeyFile;
+    const older = { ...file, keys: file.keys.filter(({ purpose }) => purpose !== 'audit-signing') };
+    await writeFile(path, JSON.stringify(older));
+    expect(await refusal(KeyRing.load(path))).toMatch(/^missing: .*run npm run cli -- keys:rotate audit-signing/);
+    const announced = await announceKey(path, 'audit-signing');
+    expect(await refusal(KeyRing.load(path))).toMatch(/keys:rotate audit-signing/);
+    await addKey(path, 'mac');
+    expect(await addKey(path, 'audit-signing')).toBe(announced);
+    expect((await KeyRing.load(path)).auditKeys).toMatchObject([{ id: announced, status: 'active' }]);
+    const retired = { ...newKeyFile().keys.at(-1)!, id: 'x', status: 'retired' };
+    expect(codeOf({ ...older, keys: [...older.keys, retired] })).toBe('malformed');
+  });
+
+  it('signs checkpoints with the key that is named, in this process or wherever key management keeps it', async () => {
+    await createKeyFile(path);
+    const [before] = (await KeyRing.load(path)).auditKeys;
+    const next = await announceKey(path, 'audit-signing');
+    await addKey(path, 'audit-signing');
+    const ring = await KeyRing.load(path);
+    expect(ring.auditKeys.map(({ id, status }) => [id, status])).toEqual([
+      [next, 'active'],
+      [before!.id, 'retired'],
+    ]);
+    const keys = new FileKeyManagement(ring);
+    for (const { id, publicKey } of keys.auditKeys) {
+      const signature = await keys.signAudit(id, Buffer.from('body'));
+      expect(verify(null, Buffer.from('body'), publicKey, signature)).toBe(true);
+    }
+    await expect(keys.signAudit('none', Buffer.from('body'))).rejects.toThrow('unknown-audit-key');
+    expect(await removeKey(path, before!.id)).toBe('audit-signing');
+    expect((await KeyRing.load(path)).auditKeys).toHaveLength(1);
+    expect(await refusal(removeKey(path, next))).toMatch(/^missing/);
+  });
+
   it('lets one of many parallel rotations through at a time', async () => {
     await createKeyFile(path);
     const results = await Promise.allSettled(Array.from({ length: 10 }, () => addKey(path, 'mac')));
@@ -180,6 +216,22 @@ describe('key ring', () => {
     }
     expect(codeOf(changed('kek', { material: base64(randomBytes(33)) }))).toBe('malformed');
     expect(codeOf(changed('pepper', { material: base64(randomBytes(48)) }))).toBe('accepted');
+  });
+
+  it('refuses another curve, and a seed that somebody typed, for signing checkpoints', () => {
+    const der = (key: ReturnType<typeof createPrivateKey>) => base64(key.export({ format: 'der', type: 'pkcs8' }));
+    const ofSeed = (seed: Buffer) =>
+      createPrivateKey({
+        key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]),
+        format: 'der',
+        type: 'pkcs8',
+      });
+    const code = (material: string) => codeOf(changed('audit-signing', { material }));
+    expect(code(der(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey))).toBe('malformed');
+    expect(code(der(generateKeyPairSync('ed448').privateKey))).toBe('malformed');
+    expect(code(der(ofSeed(Buffer.from(Array.from({ length: 32 }, (_, at) => at)))))).toBe('placeholder');
+    expect(code(der(ofSeed(Buffer.alloc(32, 0x77))))).toBe('placeholder');
+    expect(code(der(ofSeed(randomBytes(32))))).toBe('accepted');
   });
 
   it('refuses two announced keys of a purpose', () => {

@@ -3,11 +3,10 @@ import { mkdir, open, realpath, rename, stat, unlink, type FileHandle } from 'no
 import { dirname } from 'node:path';
 import { parseKeyFile } from './key-file-format.js';
 import {
+  checkMaterial,
   KeyFileError,
   newKey,
   newKeyFile,
-  signingPrivateKey,
-  symmetricBytes,
   type KeyEntry,
   type KeyFile,
   type KeyPurpose,
@@ -84,17 +83,22 @@ export async function announceKey(
 }
 
 /**
- * The step after rotation: a retired signing key verifies nothing any more. Only signing keys, whose tokens live for minutes:
- * with any other key, what it sealed, wrapped or hashed would be lost.
+ * The step after rotation: a retired signing key signs and verifies nothing any more. Only signing keys, whose tokens live for
+ * minutes and whose checkpoints anybody verifies with the published public half: with any other key, what it sealed, wrapped
+ * or hashed would be lost.
  */
-export async function removeKey(path: string, id: string, options: KeyFileOptions = {}): Promise<void> {
+export async function removeKey(path: string, id: string, options: KeyFileOptions = {}): Promise<KeyPurpose> {
+  let purpose: KeyPurpose = 'token-signing';
   await changed(path, options, (file) => {
     const key = file.keys.find((one) => one.id === id);
-    if (key?.purpose !== 'token-signing' || key.status !== 'retired') {
-      throw new KeyFileError('missing', 'there is no retired token-signing key of that id');
+    const isSigning = key?.purpose === 'token-signing' || key?.purpose === 'audit-signing';
+    if (!isSigning || key.status !== 'retired') {
+      throw new KeyFileError('missing', 'there is no retired signing key of that id');
     }
+    purpose = key.purpose;
     return file.keys.filter((one) => one !== key);
   });
+  return purpose;
 }
 
 async function changed(
@@ -108,7 +112,7 @@ async function changed(
   try {
     const file = await readKeyFile(target, options);
     // a defect found now is better than after the next start
-    for (const entry of file.keys) void (entry.purpose === 'token-signing' ? signingPrivateKey : symmetricBytes)(entry);
+    file.keys.forEach(checkMaterial);
     const next = parseKeyFile({ version: 1, keys: change(file) });
     await keepOwner(lock, target);
     await writeAndSync(lock, next);

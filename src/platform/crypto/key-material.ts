@@ -1,9 +1,9 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'node:crypto';
 
-export const KEY_PURPOSES = ['kek', 'pepper', 'token-signing', 'mac'] as const;
+export const KEY_PURPOSES = ['kek', 'pepper', 'token-signing', 'mac', 'audit-signing'] as const;
 export type KeyPurpose = (typeof KEY_PURPOSES)[number];
 
-/** One key of the key file: `material` is base64, raw bytes except for `token-signing` (PKCS#8 DER of a P-256 key, RFC 5958). */
+/** One key of the key file: `material` is base64, raw bytes except for signing keys (PKCS#8 DER, RFC 5958: P-256 for `token-signing`, Ed25519 for `audit-signing`). */
 export interface KeyEntry {
   readonly id: string;
   readonly purpose: KeyPurpose;
@@ -36,9 +36,9 @@ export const SYMMETRIC_BYTES = 32;
 
 const MAX_PEPPER_BYTES = 1024;
 
-/** A fresh active key from the system's random source (ES256 for `token-signing`, otherwise 32 bytes). */
+/** A fresh active key from the system's random source (ES256 for `token-signing`, Ed25519 for `audit-signing`, otherwise 32 bytes). */
 export function newKey(purpose: KeyPurpose, now = new Date()): KeyEntry {
-  const bytes = purpose === 'token-signing' ? newSigningKey() : randomBytes(SYMMETRIC_BYTES);
+  const bytes = newMaterial(purpose);
   return {
     id: `${purpose}-${randomUUID()}`,
     purpose,
@@ -74,10 +74,30 @@ export function signingPrivateKey(entry: KeyEntry): KeyObject {
   return key;
 }
 
-function newSigningKey(): Buffer {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return privateKey.export({ format: 'der', type: 'pkcs8' });
+/** The private key of an `audit-signing` entry; throws KeyFileError unless it is an Ed25519 key (RFC 8032, RFC 8410). */
+export function auditPrivateKey(entry: KeyEntry): KeyObject {
+  const key = parsePkcs8(entry);
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw new KeyFileError('malformed', `key ${entry.id}: audit-signing needs an Ed25519 private key`);
+  }
+  refusePlaceholder(entry.id, Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url'));
+  return key;
 }
+
+/** Throws KeyFileError unless the material is what the key's purpose asks for. */
+export function checkMaterial(entry: KeyEntry): void {
+  if (entry.purpose === 'token-signing') signingPrivateKey(entry);
+  else if (entry.purpose === 'audit-signing') auditPrivateKey(entry);
+  else symmetricBytes(entry);
+}
+
+function newMaterial(purpose: KeyPurpose): Buffer {
+  if (purpose === 'token-signing') return pkcs8(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+  if (purpose === 'audit-signing') return pkcs8(generateKeyPairSync('ed25519').privateKey);
+  return randomBytes(SYMMETRIC_BYTES);
+}
+
+const pkcs8 = (key: KeyObject): Buffer => key.export({ format: 'der', type: 'pkcs8' });
 
 function parsePkcs8(entry: KeyEntry): KeyObject {
   const der = decode(entry);

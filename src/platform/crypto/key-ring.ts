@@ -1,8 +1,11 @@
 import { createPublicKey, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { parseKeyFile } from './key-file-format.js';
 import { readKeyFile, type KeyFileOptions } from './key-file.js';
+import type { AuditKey } from './key-management.js';
 import {
   SYMMETRIC_BYTES,
+  auditPrivateKey,
+  KeyFileError,
   signingPrivateKey,
   symmetricBytes,
   type KeyEntry,
@@ -33,6 +36,9 @@ export class KeyRing {
   /** Every signing key's public half by kid: active, next, retired; a kid that is not in the map is refused. */
   readonly verificationKeys: ReadonlyMap<string, KeyObject>;
   readonly activeKekId: string;
+  /** Public halves of the keys that sign checkpoints: the active one first, then announced and retired ones, newest first. */
+  readonly auditKeys: readonly AuditKey[];
+  readonly #auditPrivateKeys: ReadonlyMap<string, KeyObject>;
   readonly #keks: ReadonlyMap<string, KeyObject>;
   readonly #peppers: ReadonlyMap<string, Pepper>;
   readonly #activePepper: Pepper;
@@ -50,6 +56,19 @@ export class KeyRing {
     this.#peppers = new Map(peppers.map((pepper) => [pepper.id, pepper]));
     this.#activePepper = peppers[0]!;
     this.#macs = ofPurpose(file, 'mac').map(symmetricBytes);
+    const audit = ofPurpose(file, 'audit-signing');
+    if (audit[0]?.status !== 'active') {
+      throw new KeyFileError(
+        'missing',
+        'the key file has no active audit-signing key (it is older than that purpose): run npm run cli -- keys:rotate audit-signing, then start again',
+      );
+    }
+    this.#auditPrivateKeys = new Map(audit.map((entry) => [entry.id, auditPrivateKey(entry)]));
+    this.auditKeys = audit.map(({ id, status }) => ({
+      id,
+      status,
+      publicKey: createPublicKey(this.#auditPrivateKeys.get(id)!),
+    }));
   }
 
   /** Reads and validates a key file; rejects with KeyFileError, on loose permissions before reading a byte of it. */
@@ -65,6 +84,11 @@ export class KeyRing {
   /** The KEK of an id, active or retired; undefined when the file has none. */
   kek(id: string): KeyObject | undefined {
     return this.#keks.get(id);
+  }
+
+  /** The private half of an audit-signing key; undefined when the file has none of that id. */
+  auditPrivateKey(id: string): KeyObject | undefined {
+    return this.#auditPrivateKeys.get(id);
   }
 
   /** The pepper of an id, or the active one without an id; undefined when the file has none of that id. */

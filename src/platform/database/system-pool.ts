@@ -28,6 +28,30 @@ export class SystemPool implements Pick<Db, 'query'> {
     return result.rows;
   }
 
+  /** Statements on one connection, committed together or not at all. */
+  async transaction<T>(work: (db: Pick<Db, 'query'>) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let broken: Error | undefined;
+    // The pool listens only to those that it has back; a server that ends while nothing is under way would end the process.
+    const note = (error: Error): void => void (broken = error);
+    client.on('error', note);
+    try {
+      await client.query('BEGIN');
+      const result = await work({
+        query: async <Row extends object>(text: string, values: readonly unknown[] = [], name?: string) =>
+          (await client.query<Row>({ text, values: values as unknown[], name } as pg.QueryConfig)).rows,
+      });
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(note);
+      throw error;
+    } finally {
+      client.off('error', note);
+      client.release(broken);
+    }
+  }
+
   close(): Promise<void> {
     return this.pool.end();
   }

@@ -134,6 +134,19 @@ export const Texts = (options: Common & { max?: number; many?: number; unique?: 
 export const Uuid = (options: Common): PropertyDecorator =>
   field(options, { type: String, format: 'uuid' }, [IsUUID()]);
 
+/** `repeatable`: a query parameter, of which one alone is no list yet. */
+export const Uuids = (options: Common & { many: number; repeatable?: boolean }): PropertyDecorator =>
+  field(options, { type: String, format: 'uuid', isArray: true, minItems: 1, maxItems: options.many }, [
+    ...(options.repeatable
+      ? [Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? [value] : value))]
+      : []),
+    IsArray(),
+    ArrayMinSize(1),
+    ArrayMaxSize(options.many),
+    ArrayUnique(),
+    IsUUID(undefined, { each: true }),
+  ]);
+
 export const Email = (options: Common): PropertyDecorator =>
   field(options, { type: String, format: 'email', maxLength: 254 }, [IsEmail(), MaxLength(254)]);
 

@@ -1,5 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type AuditSink } from '../access/audit-sink.js';
 import type { EndpointOptions } from '../access/endpoint.js';
@@ -9,6 +9,7 @@ import type { Logger } from '../logging/logger.js';
 import { SECURITY_HEADERS } from './headers.js';
 import { writeProblem } from './dialect.js';
 import { checkJsonShape } from './json-limits.js';
+import { metered, type Ending } from './metered.js';
 import { Problem, unavailable } from './problem.js';
 import { isByUnnamedProxy } from './proxies.js';
 import { toProblem } from './problem.filter.js';
@@ -52,6 +53,8 @@ function readAsJson(request: FastifyRequest): void {
  */
 export class RequestPipeline {
   private hasWarnedOfProxy = false;
+  /** Events on their way that no answer waits for any more. */
+  private readonly underWay = new Set<Promise<void>>();
 
   constructor(
     private readonly sink: AuditSink,
@@ -76,6 +79,8 @@ export class RequestPipeline {
     fastify.addHook('onSend', async (request, reply, payload) => this.send(request, reply, payload));
     fastify.addHook('onRequestAbort', async (request) => this.aborted(trailOf(request)));
     fastify.addHook('onResponse', async (request, reply) => this.log(trailOf(request), reply.statusCode));
+    // The database is left open until the last event is in it.
+    fastify.addHook('onClose', async () => void (await Promise.allSettled(this.underWay)));
     this.installParsers(fastify);
   }
 
@@ -124,6 +129,8 @@ export class RequestPipeline {
     for (const [name, value] of Object.entries(SECURITY_HEADERS))
       if (!reply.hasHeader(name)) void reply.header(name, value);
     void reply.headers({ ...trail.answerHeaders, 'x-request-id': trail.requestId });
+    if (trail.settled && trail.endpoint?.streams && payload instanceof Readable)
+      return this.stream(request, trail, payload);
     if (trail.settled || trail.endpoint?.unaudited || trail.code === 'audit.unavailable') return payload;
     try {
       await this.settle(trail, reply.statusCode, trail.code);
@@ -145,13 +152,37 @@ export class RequestPipeline {
     }
   }
 
-  private async settle(trail: Trail, status: number, code: string | null): Promise<void> {
-    await this.sink.record(trail, { status, code });
+  /** The answer's own event is durable; the stream's end gets one too, whole or broken off. */
+  private stream(request: FastifyRequest, trail: Trail, source: Readable): unknown {
+    if (request.method === 'HEAD') {
+      // Fastify would read it all, for nobody.
+      source.destroy();
+      return '';
+    }
+    trail.streaming = true;
+    return metered(source, (ending) => this.ended(trail, ending));
+  }
+
+  private async ended(trail: Trail, { bytes, isWhole, error }: Ending): Promise<void> {
+    const { requestId } = trail;
+    if (isWhole) return this.settle(trail, 200, null, bytes);
+    if (error) this.logger.error('a streamed answer was broken off', error, { requestId, route: trail.route });
+    const [status, code] = error ? [500, 'http.internal'] : [499, 'http.client-gone'];
+    await this.settle(trail, status, code, bytes).catch((failure: unknown) =>
+      this.logger.error('the end of a streamed answer could not be told', failure, { requestId }),
+    );
+  }
+
+  private async settle(trail: Trail, status: number, code: string | null, bytes?: number): Promise<void> {
+    const recorded = this.sink.record(trail, { status, code, bytes });
+    this.underWay.add(recorded);
+    await recorded.finally(() => this.underWay.delete(recorded));
     trail.settled = true;
   }
 
   /** The client is gone; a handler may still be at work, and a write that commits leaves its own event. */
   private async aborted(trail: Trail): Promise<void> {
+    if (trail.streaming) return;
     try {
       await this.settle(trail, 499, 'http.client-gone');
     } catch (error) {

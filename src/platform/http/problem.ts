@@ -38,7 +38,7 @@ export const unavailable = (
 /** Titles by status: short, the same for every problem of that status. */
 const TITLES: Record<number, string> = {
   400: 'The request is not understood',
-  401: 'Sign in first',
+  401: 'Not recognised',
   403: 'Not allowed',
   404: 'Not found',
   405: 'Method not allowed',

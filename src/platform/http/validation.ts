@@ -21,17 +21,31 @@ const CODES: Record<string, string> = {
   arrayUnique: 'repeated',
 };
 
+const DETAILS: Record<string, string> = {
+  whitelistValidation: 'This is not known here: leave it out.',
+  unknownValue: 'An object with the described members is expected here.',
+};
+
+/** What is missing is just that, and what has the wrong type has neither length nor form: one fault each. */
+function faultsOf({ property, value, constraints = {} }: ValidationError, pointer: string): FieldError[] {
+  const kinds = Object.entries(constraints);
+  if (kinds.length > 0 && property && value === undefined)
+    return [{ pointer, code: 'missing', detail: `${property} is needed.` }];
+  const faults = kinds.map(([kind, detail]) => ({
+    pointer,
+    code: CODES[kind] ?? 'wrong-type',
+    detail: DETAILS[kind] ?? detail,
+  }));
+  const wrongType = faults.filter(({ code }) => code === 'wrong-type');
+  return wrongType.length > 0 ? wrongType : faults;
+}
+
 /** class-validator's sentences begin with the property's name and never hold its value. */
 function* fieldErrors(errors: readonly ValidationError[], parent = ''): Generator<FieldError> {
   for (const error of errors) {
-    const pointer = `${parent}/${escapePointer(error.property)}`;
-    for (const [kind, detail] of Object.entries(error.constraints ?? {})) {
-      yield {
-        pointer,
-        code: CODES[kind] ?? 'wrong-type',
-        detail: kind === 'whitelistValidation' ? 'This is not known here: leave it out.' : detail,
-      };
-    }
+    // A list where an object is expected is wrong as a whole: it has no property to be named by.
+    const pointer = (error.property as string | undefined) ? `${parent}/${escapePointer(error.property)}` : parent;
+    yield* faultsOf(error, pointer);
     yield* fieldErrors(error.children ?? [], pointer);
   }
 }
@@ -67,7 +81,8 @@ export function validationPipe(): ValidationPipe {
     whitelist: true,
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
-    validationError: { target: false, value: false },
+    // Whether there is a value at all is looked at, and nothing else of it.
+    validationError: { target: false, value: true },
     exceptionFactory: (errors) => invalid([...fieldErrors(errors)]),
   });
 }

@@ -12,6 +12,7 @@ import { notFound } from '../../../platform/http/problem.js';
 import { People } from '../../users/index.js';
 import { keyExpiry, keyNeeded, keyRevokedAlready, noServiceAccount, tooManyKeys } from '../auth.errors.js';
 import { SessionEndings } from '../sessions/session-endings.js';
+import { MachineNotices, type MachineCredential } from './machine-notices.js';
 import { fromJwk, fromPem, type PublicKey } from './client-key.rules.js';
 import type { ClientKeyQuery, ClientKeyView, RegisterKey } from './client-key.dto.js';
 
@@ -41,6 +42,7 @@ export class ClientKeys {
   constructor(
     private readonly people: People,
     private readonly endings: SessionEndings,
+    private readonly notices: MachineNotices,
     private readonly cursors: Cursors,
   ) {}
 
@@ -59,7 +61,9 @@ export class ClientKeys {
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
       [id, accountId, key.kind, key.kid, key.jwk, key.algorithms, ctx.now, ctx.actor.id, expiryOf(ctx, input, key)],
     );
-    return this.touched(ctx, (await this.find(ctx, accountId, id))!);
+    const registered = this.touched(ctx, (await this.find(ctx, accountId, id))!);
+    await this.notices.registered(ctx, credentialOf(registered));
+    return registered;
   }
 
   async list(ctx: SignedIn, accountId: string, query: ClientKeyQuery): Promise<Page<ClientKeyView>> {
@@ -95,7 +99,9 @@ export class ClientKeys {
     );
     if (rows.length === 0) throw keyRevokedAlready();
     await this.endings.endOfKey(ctx, id);
-    return this.touched(ctx, (await this.find(ctx, accountId, id))!);
+    const revoked = this.touched(ctx, (await this.find(ctx, accountId, id))!);
+    await this.notices.removed(ctx, credentialOf(revoked));
+    return revoked;
   }
 
   /** The client's key or certificate of this id, or null; asked also for a client that is none, for the same work. */
@@ -153,6 +159,13 @@ export class ClientKeys {
     return key;
   }
 }
+
+const credentialOf = ({ accountId, kind, kid, expiresAt }: ClientKeyView): MachineCredential => ({
+  accountId,
+  kind: kind as PublicKey['kind'],
+  name: kid,
+  expiresAt,
+});
 
 function read({ jwk, pem }: RegisterKey): Promise<PublicKey> {
   if ((jwk === undefined) === (pem === undefined)) throw keyNeeded();

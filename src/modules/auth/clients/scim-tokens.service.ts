@@ -14,6 +14,7 @@ import { Logger } from '../../../platform/logging/logger.js';
 import { People } from '../../users/index.js';
 import { noDirectory, scimTokenRevokedAlready, tooManyScimTokens } from '../auth.errors.js';
 import { Secrets } from '../secrets.js';
+import { MachineNotices, type MachineCredential } from './machine-notices.js';
 import type { CreateScimToken, NewScimTokenView, ScimTokenQuery, ScimTokenView } from './scim-token.dto.js';
 
 /** So that scanners for leaked secrets, and people, see what it is. */
@@ -72,6 +73,7 @@ export class ScimTokens {
     private readonly people: People,
     private readonly abilities: AbilityFactory,
     private readonly pool: SystemPool,
+    private readonly notices: MachineNotices,
     private readonly cursors: Cursors,
     private readonly clock: Clock,
     private readonly logger: Logger,
@@ -97,7 +99,9 @@ export class ScimTokens {
        VALUES ($1, $2, $3, $4, $5, $6, $7)`,
       [id, this.secrets.mac('scim', token), accountId, name, ctx.now, ctx.actor.id, after(ctx.now, days * DAY)],
     );
-    return { ...this.touched(ctx, await this.get(ctx, accountId, id)), token };
+    const made = this.touched(ctx, await this.get(ctx, accountId, id));
+    await this.notices.registered(ctx, credentialOf(made));
+    return { ...made, token };
   }
 
   async list(ctx: SignedIn, accountId: string, query: ScimTokenQuery): Promise<Page<ScimTokenView>> {
@@ -131,7 +135,9 @@ export class ScimTokens {
       [id, ctx.now, ctx.actor.id],
     );
     if (rows.length === 0) throw scimTokenRevokedAlready();
-    return this.touched(ctx, await this.get(ctx, accountId, id));
+    const revoked = this.touched(ctx, await this.get(ctx, accountId, id));
+    await this.notices.removed(ctx, credentialOf(revoked));
+    return revoked;
   }
 
   /** Asked for each request. Throws 503 when it cannot be found out. */
@@ -199,3 +205,10 @@ export class ScimTokens {
     return token;
   }
 }
+
+const credentialOf = ({ accountId, name, expiresAt }: ScimTokenView): MachineCredential => ({
+  accountId,
+  kind: 'bearer-secret',
+  name,
+  expiresAt,
+});

@@ -19,11 +19,17 @@ import { JWT_BEARER, type TokenRequest, type TokenView } from './token.dto.js';
 /** What a token of such an account is good for. */
 const SCOPES: Partial<Record<Role, string>> = { integration: 'imports', directory: 'scim' };
 
+/** What one try is counted as. */
+interface Tries {
+  network: Attempt;
+  client: Attempt;
+}
+
 /** A client that has shown who it is, and what is to be used up for it. */
 interface Shown {
   clientId: string;
   key: StandingKey;
-  attempts: Attempt[];
+  attempts: Tries;
   assertion: Assertion | null;
   /** Thumbprint of the certificate that the token is bound to. */
   certificate: string | null;
@@ -73,7 +79,9 @@ export class ClientTokens {
     if (!(await this.keys.hold(ctx.db, shown.key.id, ctx.now))) throw invalidClient();
     if (shown.assertion) await this.useUp(ctx, shown.clientId, shown.assertion);
     const scope = await this.scopeOf(ctx, shown.clientId, input.scope);
-    await this.attempts.succeeded(ctx.db, ...shown.attempts);
+    // Of the network only this try is taken back: whoever holds a key of their own buys no guesses at others' by it.
+    await this.attempts.withdraw(ctx.db, shown.attempts.network);
+    await this.attempts.succeeded(ctx.db, shown.attempts.client);
     const { accessToken, expiresIn } = await this.sessions.openForService(ctx, shown.clientId, {
       keyId: shown.key.id,
       until: shown.key.expiresAt,
@@ -107,15 +115,15 @@ export class ClientTokens {
     clientId: string | null,
     kind: 'key' | 'certificate',
     kid: string,
-  ): Promise<{ attempts: Attempt[]; key: StandingKey | null }> {
+  ): Promise<{ attempts: Tries; key: StandingKey | null }> {
     const network = networkOf(ctx.client.address);
     // Whoever knows a client's id must not be able to shut it out from elsewhere: it is counted by where it comes from, too.
-    const attempts = [
-      this.attempts.of('client-network', network),
-      this.attempts.of('client', `${clientId ?? ''}\0${network}`),
-    ];
+    const attempts = {
+      network: this.attempts.of('client-network', network),
+      client: this.attempts.of('client', `${clientId ?? ''}\0${network}`),
+    };
     const found = await this.database.write(null, async (db) => {
-      for (const attempt of attempts) {
+      for (const attempt of [attempts.network, attempts.client]) {
         const refused = await this.attempts.refusal(db, attempt, ctx.now);
         if (refused) return refused;
       }

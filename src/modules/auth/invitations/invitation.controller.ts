@@ -4,12 +4,32 @@ import type { FastifyReply } from 'fastify';
 import { ReqCtx, type SignedIn } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
 import type { Page } from '../../../platform/http/presenter.js';
-import { InvitationQuery, InvitationView, InviteeParams, InvitePatient } from './invitation.dto.js';
+import {
+  InvitationQuery,
+  InvitationsQuery,
+  InvitationView,
+  InviteeParams,
+  InvitePatient,
+  MadeInvitationView,
+} from './invitation.dto.js';
 import { InvitationService } from './invitation.service.js';
 
 @Controller('v1')
 export class InvitationController {
   constructor(private readonly invitations: InvitationService) {}
+
+  @Get('invitations')
+  @Endpoint({
+    action: 'search',
+    subject: 'Invitation',
+    summary:
+      'Invitations that were made, newest first, without their codes: who invited whom, where to, and who was told',
+    response: MadeInvitationView,
+    paged: true,
+  })
+  made(@ReqCtx() ctx: SignedIn, @Query() query: InvitationsQuery): Promise<Page<MadeInvitationView>> {
+    return this.invitations.made(ctx, query);
+  }
 
   @Post('patients/:id/invitations')
   @ApiResponse({ status: 204, description: 'The code is mailed.' })

@@ -1,5 +1,5 @@
 import { PageQuery } from '../../../platform/http/cursors.js';
-import { Email, Instant, OneOf, Uuid } from '../../../platform/http/fields.js';
+import { Email, Flag, Instant, OneOf, Uuid } from '../../../platform/http/fields.js';
 
 const DELIVERIES = ['mail', 'letter'] as const;
 
@@ -38,4 +38,30 @@ export class InvitationView {
 
   @Instant({ description: 'From when on its code no longer works.' })
   expiresAt: Date;
+}
+
+export class InvitationsQuery extends PageQuery {
+  @Uuid({ optional: true, description: 'Only those that this account has made.' })
+  createdBy?: string;
+
+  @Flag({ optional: true, description: 'Only those to a chart of which nobody heard but whom the code went to.' })
+  unwatched?: boolean;
+}
+
+/** An invitation whatever became of it, for whoever looks after those who invite. */
+export class MadeInvitationView extends InvitationView {
+  @Uuid({ nullable: true, description: 'Chart that it opens an account to.' })
+  patientId: string | null;
+
+  @Uuid({ nullable: true, description: 'Account that it activates.' })
+  accountId: string | null;
+
+  @Email({
+    nullable: true,
+    description: "The chart's own address, where that was another: it heard of the invitation, and of its use.",
+  })
+  told: string | null;
+
+  @Instant({ nullable: true, description: 'When its code was used.' })
+  usedAt: Date | null;
 }

@@ -1,11 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { authorize, type SignedIn } from '../../../platform/access/context.js';
-import { Cursors } from '../../../platform/http/cursors.js';
+import { accessible, Params } from '../../../platform/database/accessible.js';
+import { Cursors, limitOf } from '../../../platform/http/cursors.js';
 import type { Page } from '../../../platform/http/presenter.js';
 import { Invitees } from '../../users/index.js';
 import { ActivationLetters } from './activation-letters.js';
-import type { InvitationQuery, InvitationView, InvitePatient } from './invitation.dto.js';
+import type {
+  InvitationQuery,
+  InvitationsQuery,
+  InvitationView,
+  InvitePatient,
+  MadeInvitationView,
+} from './invitation.dto.js';
 import { Invitations } from './invitations.service.js';
+
+const MADE = 'auth.invitations-made';
+const OF = { columns: { of: "CASE WHEN patient_id IS NULL THEN 'account' ELSE 'patient' END" } };
 
 /** A chart or an account. */
 export type Invitee = { patientId: string } | { accountId: string };
@@ -55,6 +65,30 @@ export class InvitationService {
       (row) => [row.id],
       (row) => row,
     );
+  }
+
+  /**
+   * All that were made, open or not. A chart without an address has nobody who could be told that it was invited: whoever looks after
+   * those who invite sees it here, by who made it.
+   */
+  async made(ctx: SignedIn, query: InvitationsQuery): Promise<Page<MadeInvitationView>> {
+    const params = new Params();
+    const where = [accessible(ctx, 'search', 'Invitation', OF, params)];
+    if (query.createdBy !== undefined) where.push(`created_by = ${params.add(query.createdBy)}`);
+    if (query.unwatched) where.push('patient_id IS NOT NULL AND told IS NULL');
+    const last = this.cursors.open<[string]>(ctx, MADE, query);
+    if (last) where.push(`invitation_id < ${params.add(last[0])}`);
+    const rows = await ctx.db.query<MadeInvitationView>(
+      `SELECT invitation_id AS id, patient_id AS "patientId", account_id AS "accountId", mailed_to AS "mailedTo", told, created_at AS "createdAt",
+              created_by AS "createdBy", expires_at AS "expiresAt", used_at AS "usedAt"
+         FROM auth.invitation WHERE ${where.join(' AND ')} ORDER BY invitation_id DESC LIMIT ${params.add(limitOf(query) + 1)}`,
+      params.values,
+    );
+    const touched = (row: MadeInvitationView) => {
+      ctx.touch({ patientId: row.patientId, type: 'Invitation', id: row.id });
+      return row;
+    };
+    return this.cursors.page(ctx, MADE, query, rows, (row) => [row.id], touched);
   }
 
   /** Makes void what is open; nothing to do is no error. */

@@ -202,7 +202,9 @@ export class Invitations {
     if (told !== null) await this.tell(ctx, told, 'used');
     if (mailedTo !== null && mailedTo === (await this.accounts.emailOf(ctx, accountId)))
       await this.addresses.verified(ctx, accountId, mailedTo);
-    await this.attempts.succeeded(ctx.db, network, ofCode);
+    // Of the network only this try is taken back: whoever holds invitations of their own buys no guesses at others' by them.
+    await this.attempts.withdraw(ctx.db, network);
+    await this.attempts.succeeded(ctx.db, ofCode);
     ctx.identify({ accountId });
     ctx.touch({ patientId: invitation.patientId, type: 'Account', id: accountId });
   }

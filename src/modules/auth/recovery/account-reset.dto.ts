@@ -1,7 +1,7 @@
 import { PageQuery } from '../../../platform/http/cursors.js';
 import { Email, Flag, Instant, Nested, OneOf, Text, Uuid } from '../../../platform/http/fields.js';
 
-const RESET_KINDS = ['factors', 'password', 'unlock', 'email'] as const;
+const RESET_KINDS = ['factors', 'password', 'unlock', 'email', 'sso-link'] as const;
 export type ResetKind = (typeof RESET_KINDS)[number];
 const RESET_STATUSES = ['requested', 'executed', 'declined', 'expired'] as const;
 const IDENTITY_METHODS = ['in-person-id-document', 'video-id-document', 'known-in-person'] as const;
@@ -77,7 +77,7 @@ export class AccountResetView {
 
   @OneOf(RESET_KINDS, {
     description:
-      'factors: second factors are removed; password: a link to choose a new one is mailed; unlock: failures are forgotten; email: another address.',
+      'factors: second factors are removed; password: a link to choose a new one is mailed; unlock: failures are forgotten; email: another address; sso-link: a link to an identity provider was taken away.',
   })
   kind: ResetKind;
 

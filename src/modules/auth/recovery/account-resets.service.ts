@@ -134,7 +134,8 @@ export class AccountResets {
     return this.view(ctx, id);
   }
 
-  private async done(
+  /** Does what one administrator may decide, and keeps who did it and why. The caller has authorized it. */
+  async done(
     ctx: SignedIn,
     accountId: string,
     kind: ResetKind,

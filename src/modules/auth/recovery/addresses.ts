@@ -9,6 +9,11 @@ type Queries = Pick<Db, 'query'>;
 /** The form in which addresses are compared: case makes no difference. */
 export const addressKey = (email: string): string => email.trim().normalize('NFKC').toLowerCase();
 
+/** The same address in another case is the same mailbox to whoever is told: one mail each. */
+export const distinct = (addresses: readonly string[]): string[] => [
+  ...new Map(addresses.map((address) => [address.toLowerCase(), address])).values(),
+];
+
 /** An active account that can be reached at the verified address that stands with it. */
 export interface Reachable {
   accountId: string;
@@ -31,16 +36,16 @@ const HAS_PASSWORD = `EXISTS (SELECT 1 FROM auth.credential c WHERE c.account_id
 /** Verified addresses: whoever holds the account has shown that they read what is sent there. */
 @Injectable()
 export class Addresses {
-  /** Every verified address; where none was verified yet, the one that stands with the account. */
-  async forNotices(db: Queries, accountId: string): Promise<string[]> {
+  /** Every verified address of these accounts, each mailbox once; of one that has none yet, the address that stands with it. */
+  async forNotices(db: Queries, ...accountIds: readonly string[]): Promise<string[]> {
     const rows = await db.query<{ email: string }>(
-      `SELECT v.email FROM auth.verified_address v WHERE v.account_id = $1
+      `SELECT v.email FROM auth.verified_address v WHERE v.account_id = ANY($1)
         UNION ALL
-       SELECT a.email FROM users.account a WHERE a.account_id = $1
-          AND NOT EXISTS (SELECT 1 FROM auth.verified_address v WHERE v.account_id = $1)`,
-      [accountId],
+       SELECT a.email FROM users.account a WHERE a.account_id = ANY($1)
+          AND NOT EXISTS (SELECT 1 FROM auth.verified_address v WHERE v.account_id = a.account_id)`,
+      [accountIds],
     );
-    return rows.map(({ email }) => email);
+    return distinct(rows.map(({ email }) => email));
   }
 
   /** The address of the account, and whether its holder has shown to read it; null when there is no such account. */

@@ -2,9 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Ctx } from '../../../platform/access/context.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { Outbox } from '../../../platform/outbox/outbox.js';
-import { SecurityEvents } from '../sessions/security-events.js';
+import { SecurityEvents, type Whence } from '../sessions/security-events.js';
 import { deviceOf } from '../sessions/session.rules.js';
-import { Addresses } from './addresses.js';
+import { Addresses, distinct } from './addresses.js';
 
 export type NoticeKind =
   | 'password-changed'
@@ -17,6 +17,8 @@ export type NoticeKind =
   | 'recovery-code-used'
   | 'email-changed'
   | 'new-device'
+  | 'after-absence'
+  | 'sign-in-unfinished'
   | 'guessed-before'
   | 'account-unlocked'
   | 'account-recovered'
@@ -33,6 +35,9 @@ export interface NoticeDetails {
   factor?: string;
   /** Addresses to tell besides those of the account: the one that was given up, the one that is new. */
   alsoTo?: readonly string[];
+  /** Where and when it was, if not this request and now. */
+  from?: Whence;
+  at?: Date;
   /** How often, where that is said. */
   count?: number;
   /** More lines, each a sentence. */
@@ -52,6 +57,9 @@ const WHAT: Record<NoticeKind, (details: NoticeDetails) => string> = {
   'recovery-code-used': () => 'One of your recovery codes was used. It does not work again.',
   'email-changed': () => 'This is about the email address of your account.',
   'new-device': () => 'There was a sign-in from a device or place that is new to us.',
+  'after-absence': () => 'There was a sign-in, the first one in more than 90 days.',
+  'sign-in-unfinished': () =>
+    'Somebody began to sign in with what only you should know or have, and did not show the second factor.',
   'guessed-before': ({ count }) =>
     `There was a sign-in, after ${count ?? 'several'} attempts with a wrong password since the one before.`,
   'account-unlocked': () => 'The failed attempts to sign in were forgotten: you can try again.',
@@ -60,6 +68,8 @@ const WHAT: Record<NoticeKind, (details: NoticeDetails) => string> = {
     'All ways to confirm your sign-in were removed. Everybody was signed out; set up a new one at the next sign-in.',
   'recovery-requested': () => 'Somebody who knows your password says that your second factor is lost.',
 };
+
+export const NOTICE_KINDS = Object.keys(WHAT) as readonly NoticeKind[];
 
 /** Tells people what happened to the way into their account (NIST SP 800-63B-4 §4.6): at every change, at all addresses. */
 @Injectable()
@@ -73,12 +83,11 @@ export class Notices {
 
   /** Puts a notice to every verified address of the account into the outbox, in the caller's transaction, and notes it in the account's history. */
   async security(ctx: Ctx, accountId: string, kind: NoticeKind, told: NoticeDetails = {}): Promise<void> {
-    const place = await this.events.note(
-      ctx,
-      accountId,
-      kind,
-      told.factor === undefined ? {} : { detail: told.factor },
-    );
+    const { factor, from } = told;
+    const place = await this.events.note(ctx, accountId, kind, {
+      ...(factor === undefined ? {} : { detail: factor }),
+      ...(from === undefined ? {} : { from }),
+    });
     const details = place === null ? told : { place, ...told };
     const addresses = await this.addresses.forNotices(ctx.db, accountId);
     for (const to of distinct([...addresses, ...(details.alsoTo ?? [])])) {
@@ -92,14 +101,15 @@ export class Notices {
 
   private text(ctx: Ctx, kind: NoticeKind, details: NoticeDetails): string {
     const { hospital, http } = this.config;
-    const device = details.device === undefined ? deviceOf(ctx.client.userAgent) : details.device;
+    const device =
+      details.device === undefined ? (details.from?.device ?? deviceOf(ctx.client.userAgent)) : details.device;
     return [
       `This is about your account at the portal of ${hospital.name}.`,
       '',
       WHAT[kind](details),
       ...(details.more ?? []),
       '',
-      `When: ${ctx.now.toISOString().slice(0, 16).replace('T', ' ')} UTC`,
+      `When: ${(details.at ?? ctx.now).toISOString().slice(0, 16).replace('T', ' ')} UTC`,
       `From: ${device === null ? `an administrator of ${hospital.name}` : device}${details.place ? `, ${details.place}` : ''}`,
       '',
       'If this was you, there is nothing to do.',
@@ -107,8 +117,3 @@ export class Notices {
     ].join('\n');
   }
 }
-
-/** The same address in another case is the same mailbox to whoever is told: one mail each. */
-const distinct = (addresses: readonly string[]): string[] => [
-  ...new Map(addresses.map((address) => [address.toLowerCase(), address])).values(),
-];

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuditSink } from '../../../platform/access/audit-sink.js';
-import { ctxOfNobody } from '../../../platform/access/operator.js';
+import { workOfNobody } from '../../../platform/access/operator.js';
 import { Database } from '../../../platform/database/database.js';
 import type { Db } from '../../../platform/database/db.js';
 import { Events } from '../../../platform/events/events.js';
@@ -20,19 +20,16 @@ export class RoleBoundaries {
   ) {}
 
   /** Up to `limit` that have begun and as many that have ended; resolves with how many. Safe on several replicas at once. */
-  async sweep(now: Date, limit: number): Promise<number> {
-    const afterCommit: (() => void)[] = [];
-    const count = await this.database.write(null, async (db) => {
-      const boundaries = await this.roles.noteBoundaries(db, now, limit);
-      const ctx = ctxOfNobody(db, now, this.events, afterCommit);
+  sweep(now: Date, limit: number): Promise<number> {
+    const { database, events } = this;
+    return workOfNobody({ database, events, now }, async (ctx) => {
+      const boundaries = await this.roles.noteBoundaries(ctx.db, now, limit);
       for (const accountId of new Set(boundaries.map((one) => one.accountId))) {
         await ctx.emit(new RolesChanged(accountId));
       }
-      for (const boundary of boundaries) await this.tell(db, boundary);
+      for (const boundary of boundaries) await this.tell(ctx.db, boundary);
       return boundaries.length;
     });
-    for (const action of afterCommit) action();
-    return count;
   }
 
   private tell(db: Db, { accountId, role, kind, at }: RoleBoundary): Promise<void> {

@@ -21,6 +21,14 @@ export interface SecurityEventDetails {
   sessionId?: string;
   /** Not the doing of whoever sent this request. */
   isFromElsewhere?: boolean;
+  /** Where it came from, if not from this request. */
+  from?: Whence;
+}
+
+/** A device in words and a network address, kept from an earlier request. */
+export interface Whence {
+  device: string;
+  address: string;
 }
 
 export interface EndedSession {
@@ -53,11 +61,12 @@ export class SecurityEvents {
     ctx: Pick<Ctx, 'db' | 'now' | 'client' | 'actor'>,
     accountId: string,
     kind: SecurityEventKind,
-    { detail, count, sessionId, isFromElsewhere = false }: SecurityEventDetails = {},
+    { detail, count, sessionId, isFromElsewhere = false, from }: SecurityEventDetails = {},
   ): Promise<string | null> {
     const isByPerson = ctx.actor === null || ctx.actor.id === accountId;
     const isOwn = isByPerson && !isFromElsewhere && ctx.client.address !== '';
-    const place = isOwn ? await this.places.of(ctx.client.address) : null;
+    const whence = from ?? (isOwn ? { device: deviceOf(ctx.client.userAgent), address: ctx.client.address } : null);
+    const place = whence && (await this.places.of(whence.address));
     await ctx.db.query(
       `INSERT INTO auth.security_event (security_event_id, account_id, kind, detail, count, session_id, device, place, occurred_at)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -68,7 +77,7 @@ export class SecurityEvents {
         detail ?? null,
         count ?? null,
         sessionId ?? null,
-        isOwn ? deviceOf(ctx.client.userAgent) : null,
+        whence?.device ?? null,
         place,
         ctx.now,
       ],

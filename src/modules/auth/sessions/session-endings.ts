@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AuditSink } from '../../../platform/access/audit-sink.js';
-import type { Ctx } from '../../../platform/access/context.js';
+import type { Ctx, SignedIn } from '../../../platform/access/context.js';
 import { Database } from '../../../platform/database/database.js';
 import type { Db } from '../../../platform/database/db.js';
 import { Devices } from '../devices/devices.service.js';
@@ -99,16 +99,19 @@ export class SessionEndings {
     return ended.length > 0;
   }
 
-  /** All sessions of the account but `except`, and sign-ins half-way: those first, so that none of them opens a session behind our back. */
-  async endAll(ctx: Ctx, accountId: string, reason: EndReason, except: string | null = null): Promise<void> {
+  /**
+   * All sessions of the account but `except`, and sign-ins half-way: those first, so that none of them opens a session behind our
+   * back. Resolves with how many sessions that were.
+   */
+  async endAll(ctx: Ctx, accountId: string, reason: EndReason, except: string | null = null): Promise<number> {
     await this.signIns.abandon(ctx.db, accountId);
     // Whoever only signs out keeps their devices; after anything else the second factor is shown anew.
     if (reason !== 'logout') await this.devices.forget(ctx, accountId);
-    await this.endSessions(ctx, accountId, reason, except);
+    return this.endSessions(ctx, accountId, reason, except);
   }
 
   /** The sessions alone: for whoever holds locks beyond those of sign-ins half-way. */
-  async endSessions(ctx: Ctx, accountId: string, reason: EndReason, except: string | null): Promise<void> {
+  async endSessions(ctx: Ctx, accountId: string, reason: EndReason, except: string | null): Promise<number> {
     const ended = await ctx.db.query<Ended>(
       `UPDATE auth.session SET ended_at = $1, end_reason = $3
         WHERE account_id = $2 AND ended_at IS NULL AND session_id IS DISTINCT FROM $4 ${RETURNING}`,
@@ -116,6 +119,32 @@ export class SessionEndings {
     );
     if (ctx.actor?.id === accountId) await this.ownDoing(ctx, ended);
     else await this.tell(ctx.db, ended, ctx.now);
+    return ended.length;
+  }
+
+  /**
+   * Everybody's, of people and machines, but `except`: sign-ins half-way and codes of single sign-on first, then remembered devices.
+   * Whoever shows who they are from now on opens another session. Resolves with how many sessions that were.
+   */
+  async endEverybodys(ctx: SignedIn, except: string | null): Promise<number> {
+    // Of two at once the second finds nothing left, instead of waiting for the first in another order.
+    await ctx.db.query("SELECT pg_advisory_xact_lock(hashtextextended('auth.session everybody', 0))");
+    for (const table of ['sso_code', 'sign_in', 'device']) await ctx.db.query(`DELETE FROM auth.${table}`);
+    const ended = await ctx.db.query<Ended>(
+      `WITH open AS MATERIALIZED (
+         SELECT session_id FROM auth.session WHERE ended_at IS NULL AND session_id IS DISTINCT FROM $2
+          ORDER BY account_id, created_at FOR NO KEY UPDATE)
+       UPDATE auth.session SET ended_at = $1, end_reason = 'revoked' WHERE session_id IN (SELECT session_id FROM open) ${RETURNING}`,
+      [ctx.now, except],
+    );
+    const isOwn = (one: Ended) => one.account_id === ctx.actor.id;
+    await this.ownDoing(ctx, ended.filter(isOwn));
+    await this.tell(
+      ctx.db,
+      ended.filter((one) => !isOwn(one)),
+      ctx.now,
+    );
+    return ended.length;
   }
 
   /** A service's key was taken away: what it opened is over. */
@@ -202,15 +231,18 @@ export class SessionEndings {
 
   private async tell(db: Db, ended: Ended[], at: Date): Promise<void> {
     await this.note(db, ended, at);
-    for (const one of ended) {
-      await this.sink.system(db, {
-        code: 'Session.end',
-        act: 'E',
-        accountId: one.account_id,
-        sessionId: one.session_id,
-        reason: `auth.session-ended:${one.end_reason}`,
-        at,
-      });
-    }
+    // They share the way to the database: thousands, where everybody's are ended.
+    await Promise.all(
+      ended.map((one) =>
+        this.sink.system(db, {
+          code: 'Session.end',
+          act: 'E',
+          accountId: one.account_id,
+          sessionId: one.session_id,
+          reason: `auth.session-ended:${one.end_reason}`,
+          at,
+        }),
+      ),
+    );
   }
 }

@@ -3,6 +3,7 @@ import { after, Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { Database } from '../../../platform/database/database.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { UnfinishedSignIns } from '../sign-in/unfinished-sign-ins.js';
 import { RoleBoundaries } from './role-boundaries.js';
 import { SessionEndings } from './session-endings.js';
 
@@ -15,8 +16,8 @@ const FORGET_ATTEMPTS_DAYS = 90;
 const FORGET_HISTORY_DAYS = 400;
 
 /**
- * Automatic logout when nobody calls again: every 30 s, on every replica. It also clears away what can never be used any
- * more. A crash in it leaves work to the next run, nothing half done.
+ * Automatic logout when nobody calls again: every 30 s, on every replica. It also tells of sign-ins that nobody finished, and clears
+ * away what can never be used any more. A crash in it leaves work to the next run, nothing half done.
  */
 @Injectable()
 export class SessionSweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -26,6 +27,7 @@ export class SessionSweeper implements OnApplicationBootstrap, BeforeApplication
   constructor(
     private readonly endings: SessionEndings,
     private readonly roles: RoleBoundaries,
+    private readonly signIns: UnfinishedSignIns,
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly logger: Logger,
@@ -48,6 +50,7 @@ export class SessionSweeper implements OnApplicationBootstrap, BeforeApplication
     const now = this.clock.now();
     while ((await this.roles.sweep(now, BATCH)) >= BATCH);
     while ((await this.endings.sweep(now, BATCH)) === BATCH);
+    while ((await this.signIns.sweep(now, BATCH)) === BATCH);
     const { patient, staff } = this.config.sessions;
     const longest = Math.max(patient.absoluteSeconds, staff.absoluteSeconds);
     await this.database.write(null, async (db) => {

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, Get, Headers, Param, Post, Query } from '@nes
 import { ReqCtx, type Ctx, type SignedIn } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
 import { RefreshTokens } from './refresh.service.js';
-import { CsrfView, Refresh, SessionParams, SessionQuery, SessionView, TokensView } from './session.dto.js';
+import { CsrfView, LogoutView, Refresh, SessionParams, SessionQuery, SessionView, TokensView } from './session.dto.js';
 import { Sessions } from './session.service.js';
 
 /** Whoever ends other sessions was recognised not long ago (ASVS 7.5.2): a screen left behind throws nobody out. */
@@ -42,7 +42,7 @@ export class SessionController {
   }
 
   @Post('logout')
-  @Endpoint({ action: 'logout', subject: 'Session', summary: 'End this session', response: null })
+  @Endpoint({ action: 'logout', subject: 'Session', summary: 'End this session', response: LogoutView })
   logout(@ReqCtx() ctx: SignedIn) {
     return this.sessions.logout(ctx);
   }

@@ -231,3 +231,20 @@ export class SessionView {
   @Flag({ description: 'This very session.' })
   current: boolean;
 }
+
+class ProviderLogoutView {
+  @Text({ max: 4_000, format: 'uri', description: 'Send the browser there; the provider may ask the person first.' })
+  url: string;
+
+  @Text({ max: 200, description: 'Comes back with the browser, as state at the page that follows a sign-in.' })
+  state: string;
+}
+
+export class LogoutView {
+  @Nested(() => ProviderLogoutView, {
+    nullable: true,
+    description:
+      'Where to sign out at the identity provider as well; null where the session did not come by one that has such a page.',
+  })
+  providerLogout: ProviderLogoutView | null;
+}

@@ -19,12 +19,14 @@ import { Notices } from '../recovery/notices.js';
 import { Credentials } from '../passwords/credentials.service.js';
 import { Secrets } from '../secrets.js';
 import { SignIns } from '../sign-in/sign-ins.js';
+import { ProviderLogouts } from '../sso/provider-logouts.js';
+import type { EndedView, EndEverybodys } from './account-sessions.dto.js';
 import { CsrfTokens } from './csrf.js';
 import { Places } from './places.js';
 import { SecurityEvents } from './security-events.js';
 import { SessionEndings } from './session-endings.js';
 import { deviceOf, limitsFor, SERVICE_DEVICE } from './session.rules.js';
-import type { AssuranceView, RenewedView, SessionQuery, SessionView, TokensView } from './session.dto.js';
+import type { AssuranceView, LogoutView, RenewedView, SessionQuery, SessionView, TokensView } from './session.dto.js';
 
 type Proof = Pick<Assurance, 'acr' | 'amr'> &
   Pick<FactorProof, 'authTime' | 'sso'> & {
@@ -66,6 +68,7 @@ export class Sessions {
     private readonly credentials: Credentials,
     private readonly signIns: SignIns,
     private readonly cursors: Cursors,
+    private readonly providerLogouts: ProviderLogouts,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -88,7 +91,7 @@ export class Sessions {
     const expiresAt = after(ctx.now, absoluteSeconds);
     const device = deviceOf(ctx.client.userAgent);
     const place = await this.places.of(ctx.client.address);
-    const isNews = proof.isRememberedDevice !== true && (await this.isNews(ctx, accountId, device, place));
+    const news = proof.isRememberedDevice === true ? null : await this.newsOf(ctx, accountId, device, place);
     await this.endings.makeRoom(ctx, accountId, this.config.sessions.maxPerAccount - 1);
     await ctx.db.query(
       `INSERT INTO auth.session (session_id, account_id, created_at, last_active_at, idle_seconds, expires_at, acr, amr, auth_time, device, address, place, transport)
@@ -123,7 +126,7 @@ export class Sessions {
       ctx.now,
     ]);
     await this.events.note(ctx, accountId, 'signed-in', { sessionId: id, detail: amr.join(' ') });
-    if (isNews) await this.notices.security(ctx, accountId, 'new-device');
+    if (news) await this.notices.security(ctx, accountId, news);
     ctx.identify({ accountId, sessionId: id });
     ctx.touch({ patientId: null, type: 'Session', id });
     return this.answer(
@@ -205,10 +208,14 @@ export class Sessions {
     if (!(await this.endings.endOne(ctx, id, 'revoked'))) throw notFound();
   }
 
-  async logout(ctx: SignedIn): Promise<void> {
+  /** Ends this session; whoever came by an identity provider is told where they sign out there. */
+  async logout(ctx: SignedIn): Promise<LogoutView> {
     authorize(ctx, 'logout', 'Session', { accountId: ctx.actor.id });
+    // Before the transaction begins: it may call out.
+    const providerLogout = await this.providerLogouts.of(ctx);
     await this.endings.endOne(ctx, ctx.actor.sessionId, 'logout');
     forgetCookies(ctx);
+    return { providerLogout };
   }
 
   async logoutAll(ctx: SignedIn): Promise<void> {
@@ -223,11 +230,34 @@ export class Sessions {
   }
 
   /** An administrator signs somebody out everywhere, without shutting them out. */
-  async endOf(ctx: SignedIn, accountId: string): Promise<void> {
+  async endOf(ctx: SignedIn, accountId: string, reason: string): Promise<void> {
     if (!(await isAccount(ctx.db, accountId))) throw notFound();
     authorize(ctx, 'end', 'Session', { accountId });
-    await this.endings.endAll(ctx, accountId, 'revoked');
+    const sessions = await this.endings.endAll(ctx, accountId, 'revoked');
+    await this.noteEnding(ctx, { accountId, reason, sessions });
     ctx.touch({ patientId: null, type: 'Account', id: accountId });
+  }
+
+  /** An administrator signs out everybody (ASVS 7.4.5): people, and machines with their tokens. Nobody is shut out by it. */
+  async endEverybodys(ctx: SignedIn, { reason, includeCurrent = false }: EndEverybodys): Promise<EndedView> {
+    authorize(ctx, 'end-all', 'Session', { accountId: ctx.actor.id });
+    const ended = await this.endings.endEverybodys(ctx, includeCurrent ? null : ctx.actor.sessionId);
+    await this.noteEnding(ctx, { accountId: null, reason, sessions: ended });
+    if (includeCurrent) forgetCookies(ctx);
+    return { ended };
+  }
+
+  /** The reason stays in a row that the event points to: free text gets into no event, which nobody could erase. */
+  private async noteEnding(
+    ctx: SignedIn,
+    { accountId, reason, sessions }: { accountId: string | null; reason: string; sessions: number },
+  ): Promise<void> {
+    const id = newId();
+    await ctx.db.query(
+      `INSERT INTO auth.session_ending (session_ending_id, account_id, reason, ended_by, ended_at, sessions) VALUES ($1, $2, $3, $4, $5, $6)`,
+      [id, accountId, reason, ctx.actor.id, ctx.now, sessions],
+    );
+    ctx.touch({ patientId: null, type: 'SessionEnding', id });
   }
 
   /** Notes that its person was just recognised anew in the running session, and renews its access token. */
@@ -264,15 +294,26 @@ export class Sessions {
     return { session, renewed: { expiresIn: token.expiresIn } };
   }
 
-  /** Is this the first time in 90 days that the account signs in from such a device at such a place? Not when it never did at all. */
-  private async isNews(ctx: Ctx, accountId: string, device: string, place: string): Promise<boolean> {
-    const [seen] = await ctx.db.query<{ isKnown: boolean; isFirst: boolean }>(
+  /**
+   * What the holder is told of a sign-in (ASVS 6.3.5): that it is the first in 90 days at all, or from such a device at such a place.
+   * Nothing of the very first.
+   */
+  private async newsOf(
+    ctx: Ctx,
+    accountId: string,
+    device: string,
+    place: string,
+  ): Promise<'after-absence' | 'new-device' | null> {
+    const [seen] = await ctx.db.query<{ isKnown: boolean; isPresent: boolean; isFirst: boolean }>(
       `SELECT EXISTS (SELECT 1 FROM auth.session WHERE account_id = $1 AND created_at > $4 AND device = $2 AND place = $3) AS "isKnown",
+         EXISTS (SELECT 1 FROM auth.session WHERE account_id = $1 AND created_at > $4) AS "isPresent",
          NOT EXISTS (SELECT 1 FROM auth.session WHERE account_id = $1) AS "isFirst"`,
       [accountId, device, place, after(ctx.now, -KNOWN_SECONDS)],
       'auth_session_known',
     );
-    return !seen!.isKnown && !seen!.isFirst;
+    const { isKnown, isPresent, isFirst } = seen!;
+    if (isKnown || isFirst) return null;
+    return isPresent ? 'new-device' : 'after-absence';
   }
 
   /** The first lock of every way in: the account is active and stays so until the session stands. */

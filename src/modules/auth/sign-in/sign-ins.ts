@@ -6,6 +6,7 @@ import type { Db } from '../../../platform/database/db.js';
 import { signInExpired } from '../auth.errors.js';
 import type { Proof, SsoOrigin } from '../factors/factor.js';
 import { Secrets } from '../secrets.js';
+import { deviceOf } from '../sessions/session.rules.js';
 
 /** `mfa`: the second factor is to be shown; `enrolment`: one is to be set up; `password-change`: the password is to be replaced. A token of one is nothing to the other. */
 type SignInPurpose = 'mfa' | 'enrolment' | 'password-change';
@@ -15,7 +16,8 @@ export interface HalfSignedIn extends Proof {
   accountId: string;
 }
 
-const SECONDS = 5 * 60;
+/** How long the token of a sign-in is good. */
+export const SIGN_IN_SECONDS = 5 * 60;
 const OPEN = 'token_mac = ANY($1) AND purpose = $2 AND used_at IS NULL AND expires_at > $3';
 const COLUMNS = `account_id AS "accountId", amr, is_phishing_resistant AS "isPhishingResistant",
   CASE WHEN sso_issuer IS NOT NULL THEN jsonb_build_object('issuer', sso_issuer, 'subject', sso_subject, 'sid', sso_sid) END AS sso`;
@@ -32,25 +34,28 @@ export class SignIns {
   constructor(private readonly secrets: Secrets) {}
 
   async begin(
-    ctx: Pick<Ctx, 'db' | 'now'>,
+    ctx: Pick<Ctx, 'db' | 'now' | 'client'>,
     accountId: string,
     purpose: SignInPurpose,
     { amr, isPhishingResistant, sso }: Proof,
   ): Promise<string> {
     const token = randomToken();
     await ctx.db.query(
-      `INSERT INTO auth.sign_in (token_mac, account_id, purpose, expires_at, amr, is_phishing_resistant, sso_issuer, sso_subject, sso_sid)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      `INSERT INTO auth.sign_in (token_mac, account_id, purpose, expires_at, amr, is_phishing_resistant, sso_issuer, sso_subject, sso_sid,
+                                 device, address)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
       [
         this.secrets.mac('sign-in', token),
         accountId,
         purpose,
-        after(ctx.now, SECONDS),
+        after(ctx.now, SIGN_IN_SECONDS),
         amr,
         isPhishingResistant,
         sso?.issuer ?? null,
         sso?.subject ?? null,
         sso?.sid ?? null,
+        deviceOf(ctx.client.userAgent),
+        ctx.client.address,
       ],
     );
     return token;

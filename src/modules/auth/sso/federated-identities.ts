@@ -94,11 +94,32 @@ export class FederatedIdentities implements OnApplicationBootstrap {
     await db.query('SELECT 1 FROM users.account WHERE account_id = $1 FOR NO KEY UPDATE', [accountId]);
   }
 
-  /** False when it was removed in the meantime. */
-  async remove(db: Pick<Db, 'query'>, id: string): Promise<boolean> {
+  /** Takes the link away, for good unless its holder makes it anew. False when somebody else did in the meantime. */
+  async remove({ db, now }: Pick<Ctx, 'db' | 'now'>, id: string): Promise<boolean> {
     const rows = await db.query(
-      'DELETE FROM auth.federated_identity WHERE federated_identity_id = $1 AND NOT is_managed RETURNING 1',
-      [id],
+      `WITH gone AS (DELETE FROM auth.federated_identity WHERE federated_identity_id = $1 RETURNING account_id, issuer, subject)
+       INSERT INTO auth.removed_link (account_id, issuer, subject, removed_at) SELECT account_id, issuer, subject, $2 FROM gone
+       ON CONFLICT (account_id, issuer, subject) DO UPDATE SET removed_at = excluded.removed_at RETURNING 1`,
+      [id, now],
+    );
+    return rows.length > 0;
+  }
+
+  /** Would there be neither a password nor another provider without this link (null: without one that is to come)? */
+  async isOnlyWayIn(db: Pick<Db, 'query'>, accountId: string, link: string | null): Promise<boolean> {
+    const [row] = await db.query<{ only: boolean }>(
+      `SELECT NOT EXISTS (SELECT 1 FROM auth.credential WHERE account_id = $1)
+          AND NOT EXISTS (SELECT 1 FROM auth.federated_identity WHERE account_id = $1 AND federated_identity_id IS DISTINCT FROM $2) AS only`,
+      [accountId, link],
+    );
+    return row!.only;
+  }
+
+  /** Has somebody taken this very link away? */
+  async wasRemoved(db: Pick<Db, 'query'>, accountId: string, issuer: string, subject: string): Promise<boolean> {
+    const rows = await db.query(
+      'SELECT 1 FROM auth.removed_link WHERE account_id = $1 AND issuer = $2 AND subject = $3',
+      [accountId, issuer, subject],
     );
     return rows.length > 0;
   }

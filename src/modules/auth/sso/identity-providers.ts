@@ -96,6 +96,11 @@ export class IdentityProviders {
     return provider;
   }
 
+  /** The provider of an issuer; null when it is not configured any more. */
+  of(issuer: string): SsoProvider | null {
+    return this.list().find((one) => one.issuer === issuer) ?? null;
+  }
+
   /** The one redirect URI of a provider: one each, so that an answer cannot be carried from one to another (RFC 9700 §4.4.2). */
   redirectUriOf({ id }: SsoProvider): string {
     return `${this.config.http.publicUrl}/v1/auth/sso/${id}/callback`;
@@ -122,10 +127,29 @@ export class IdentityProviders {
   }
 
   /**
+   * Where a browser signs out at the provider (OpenID Connect RP-Initiated Logout 1.0); null where it names no such page, or one
+   * that is not its own. With our client id in place of an ID token: that would lie here for as long as the session, and stand
+   * with what it says of the person in the address, in the browser's history and in the provider's log.
+   */
+  endSessionUrl(
+    provider: SsoProvider,
+    { configuration }: Connection,
+    parameters: { logout_hint: string; post_logout_redirect_uri: string; state: string },
+  ): string | null {
+    const { end_session_endpoint: page = '' } = configuration.serverMetadata();
+    return isOf(provider, page) ? client.buildEndSessionUrl(configuration, parameters).href : null;
+  }
+
+  /**
    * Redeems the provider's answer and resolves with verified claims. The library checks state, `iss` (RFC 9207), PKCE, and of the
    * ID token signature, issuer, audience, azp, times, nonce and auth_time. Holds no connection of the database.
    */
-  async redeem(provider: SsoProvider, query: string, secrets: FlowSecrets, maxAge: number): Promise<Claims> {
+  async redeem(
+    provider: SsoProvider,
+    query: string,
+    secrets: FlowSecrets,
+    maxAge: number,
+  ): Promise<{ idToken: Claims; claims: Claims }> {
     const { configuration } = await this.connect(provider);
     const answer = new URL(`${this.redirectUriOf(provider)}?${query}`);
     try {
@@ -136,11 +160,12 @@ export class IdentityProviders {
         idTokenExpected: true,
         maxAge,
       });
-      const claims = tokens.claims();
-      if (!claims || textOf(claims.sub) !== claims.sub) throw ssoFailed();
-      if (!provider.userInfo) return claims;
+      const idToken = tokens.claims();
+      if (!idToken || textOf(idToken.sub) !== idToken.sub) throw ssoFailed();
+      if (!provider.userInfo) return { idToken, claims: idToken };
       // The subject must be the same; what the ID token says stands.
-      return { ...(await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)), ...claims };
+      const more = await client.fetchUserInfo(configuration, tokens.access_token, idToken.sub);
+      return { idToken, claims: { ...more, ...idToken } };
     } catch (error) {
       throw this.noted(provider, error);
     }

@@ -2,21 +2,22 @@ import { Injectable } from '@nestjs/common';
 import { authorize, type Ctx, type SignedIn } from '../../../platform/access/context.js';
 import type { SsoProvider } from '../../../platform/config/sso-providers.js';
 import { notFound } from '../../../platform/http/problem.js';
-import { People } from '../../users/index.js';
+import { FederatedAccounts, People } from '../../users/index.js';
 import { holdActive } from '../account-state.js';
 import { Notices } from '../recovery/notices.js';
 import { SessionEndings } from '../sessions/session-endings.js';
 import { isStaff } from '../sessions/session.rules.js';
-import { FederatedIdentities, replacesPasswords } from './federated-identities.js';
+import { FederatedIdentities, replacesPasswords, type FederatedIdentity } from './federated-identities.js';
 import { IdentityProviders } from './identity-providers.js';
 import { ssoExpired, ssoLinkTaken, ssoNotAllowed, ssoOnlyWayIn } from './sso.errors.js';
-import type { IdentitiesView } from './sso.dto.js';
+import type { IdentitiesView, IdentityView } from './sso.dto.js';
 
 /** Links that the holder of an account makes and removes: signed in here, with a fresh second factor, and at the provider. */
 @Injectable()
 export class SsoLinks {
   constructor(
     private readonly people: People,
+    private readonly accounts: FederatedAccounts,
     private readonly providers: IdentityProviders,
     private readonly identities: FederatedIdentities,
     private readonly notices: Notices,
@@ -26,11 +27,13 @@ export class SsoLinks {
   async list(ctx: SignedIn): Promise<IdentitiesView> {
     authorize(ctx, 'list', 'FederatedIdentity', { accountId: ctx.actor.id });
     const identities = await this.identities.listOf(ctx.db, ctx.actor.id);
-    const items = identities.map(({ id, issuer, createdAt, isManaged }) => {
-      const provider = this.providers.list().find((one) => one.issuer === issuer);
-      return { id, provider: provider?.id ?? null, name: provider?.name ?? issuer, createdAt, managed: isManaged };
-    });
-    return { items };
+    return { items: identities.map((one) => this.viewOf(one)) };
+  }
+
+  /** As people read it: the provider by its name, where it is still configured. */
+  viewOf({ id, issuer, createdAt, isManaged }: FederatedIdentity): IdentityView {
+    const provider = this.providers.of(issuer);
+    return { id, provider: provider?.id ?? null, name: provider?.name ?? issuer, createdAt, managed: isManaged };
   }
 
   /** Whether the provider vouches for people like them. Asked before they are sent there, and again when they are back. */
@@ -59,28 +62,44 @@ export class SsoLinks {
     const id = await this.identities.create(ctx, identity);
     if (id === null) throw ssoLinkTaken();
     ctx.touch({ patientId: null, type: 'FederatedIdentity', id });
+    // Another way to be recognised: whoever was in before shows again that it is them (ASVS 7.4.3).
+    await this.endings.endAll(ctx, accountId, 'factor-changed', sessionId);
     await this.notices.security(ctx, accountId, 'factor-added', {
-      factor: `single sign-on by ${provider.name}`,
+      factor: this.nameOf(provider),
       ...(replacesPassword
         ? { more: ['From now on it is your only way in: your password is not asked for any more.'] }
         : {}),
     });
   }
 
-  /** Removes a link; sessions that came by it end. */
+  /** Removes an own link; sessions that came by it end, and all others but this one. */
   async remove(ctx: SignedIn, id: string): Promise<void> {
     const identity = (await this.identities.listOf(ctx.db, ctx.actor.id)).find((one) => one.id === id);
     if (!identity) throw notFound();
     authorize(ctx, 'delete', 'FederatedIdentity', identity);
-    if (identity.isManaged) throw ssoOnlyWayIn();
-    const { issuer, subject, accountId } = identity;
+    if (identity.isManaged || (await this.identities.isOnlyWayIn(ctx.db, ctx.actor.id, id))) throw ssoOnlyWayIn();
+    await this.takeAway(ctx, identity);
+    await this.endings.endAll(ctx, ctx.actor.id, 'factor-changed', ctx.actor.sessionId);
+    await this.notices.security(ctx, ctx.actor.id, 'factor-removed', { factor: this.nameOf(identity) });
+  }
+
+  /**
+   * The link ends, with the roles that its provider gave, the sessions that came by it, and ways there and back that are open. An
+   * account without a password waits for an activation code then. The caller tells its holder.
+   */
+  async takeAway(ctx: SignedIn, identity: FederatedIdentity): Promise<void> {
+    const { id, issuer, subject, accountId } = identity;
     await this.identities.holdAlone(ctx.db, issuer);
-    await this.identities.holdAccount(ctx.db, accountId);
-    if (!(await this.identities.remove(ctx.db, id))) throw notFound();
+    const isOnlyWayIn = await this.identities.isOnlyWayIn(ctx.db, accountId, id);
+    await this.accounts.release(ctx, accountId, this.providers.of(issuer), isOnlyWayIn);
+    if (!(await this.identities.remove(ctx, id))) throw notFound();
     await this.endings.endOfSso(ctx, { issuer, subject, sid: null });
     ctx.touch({ patientId: null, type: 'FederatedIdentity', id });
-    const name = this.providers.list().find((one) => one.issuer === issuer)?.name ?? issuer;
-    await this.notices.security(ctx, ctx.actor.id, 'factor-removed', { factor: `single sign-on by ${name}` });
+  }
+
+  /** In the words of notices. */
+  nameOf({ issuer }: Pick<FederatedIdentity, 'issuer'>): string {
+    return `single sign-on by ${this.providers.of(issuer)?.name ?? issuer}`;
   }
 }
 

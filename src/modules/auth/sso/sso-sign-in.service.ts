@@ -13,6 +13,7 @@ import { isStaff } from '../sessions/session.rules.js';
 import { FederatedIdentities, replacesPasswords, type FederatedIdentity } from './federated-identities.js';
 import { IdentityProviders } from './identity-providers.js';
 import { forgetBrowser } from './sso-browser.js';
+import { ProvisionedPeople } from './provisioned-people.js';
 import { SsoCodes } from './sso-codes.js';
 import { SsoFlows, type Flow, type FlowPurpose } from './sso-flows.js';
 import { SsoLinks } from './sso-links.service.js';
@@ -25,7 +26,9 @@ import type { ExchangeCode, SsoTokensView } from './sso.dto.js';
 interface Answer {
   provider: SsoProvider;
   flow: Flow;
+  /** Of the ID token, and of UserInfo where the provider is configured so. */
   claims: Claims;
+  idToken: Claims;
   subject: string;
 }
 
@@ -45,6 +48,7 @@ export class SsoSignIn {
     private readonly codes: SsoCodes,
     private readonly identities: FederatedIdentities,
     private readonly links: SsoLinks,
+    private readonly provisioned: ProvisionedPeople,
     private readonly logouts: SsoLogouts,
     private readonly signIn: SignIn,
     @Inject(CONFIG) private readonly config: Config,
@@ -72,8 +76,8 @@ export class SsoSignIn {
     if (flow.link) ctx.identify(flow.link);
     const elapsed = Math.ceil((ctx.now.getTime() - flow.createdAt.getTime()) / 1000);
     const maxAge = flow.isFresh ? elapsed : provider.maxAgeSeconds;
-    const claims = await this.providers.redeem(provider, query, flow.secrets, maxAge);
-    const answer = { provider, flow, claims, subject: claims.sub as string };
+    const said = await this.providers.redeem(provider, query, flow.secrets, maxAge);
+    const answer = { provider, flow, ...said, subject: said.idToken.sub as string };
     const page = new URL(this.config.sso.returnUrl);
     if (flow.link) {
       await this.links.finish(ctx, provider, flow.link, answer.subject);
@@ -104,7 +108,8 @@ export class SsoSignIn {
     const origin = { issuer: provider.issuer, subject, sid };
     await this.takeIfNothingGiven(ctx, answer);
     await this.identities.hold(ctx.db, provider.issuer);
-    const known = await this.identities.find(ctx.db, provider.issuer, subject);
+    const known =
+      (await this.identities.find(ctx.db, provider.issuer, subject)) ?? (await this.provisioned.link(ctx, answer));
     if (known) ctx.identify(known);
     const accountId = known ? await this.admit(ctx, answer, known) : await this.open(ctx, answer);
     if (await this.logouts.isOver(ctx.db, origin, new Date((claims.iat as number) * 1000))) throw ssoExpired();

@@ -59,7 +59,7 @@ export class SsoTokensView extends TokensView {
   returnTo: string;
 }
 
-class IdentityView {
+export class IdentityView {
   @Uuid({ description: 'Link.' })
   id: string;
 
@@ -79,4 +79,28 @@ class IdentityView {
 export class IdentitiesView {
   @Nested(() => IdentityView, { many: 100, description: 'Links to identity providers.' })
   items: IdentityView[];
+}
+
+export class AccountIdentitiesParams {
+  @Uuid({ description: 'Account.' })
+  id: string;
+}
+
+export class AccountIdentityParams extends AccountIdentitiesParams {
+  @Uuid({ description: 'Link.' })
+  identityId: string;
+}
+
+/** As administrators see it, who have to know whose link it is. */
+class AccountIdentityView extends IdentityView {
+  @Text({ description: 'Issuer.' })
+  issuer: string;
+
+  @Text({ description: 'As whom the issuer knows the person (sub).' })
+  subject: string;
+}
+
+export class AccountIdentitiesView {
+  @Nested(() => AccountIdentityView, { many: 100, description: 'Links to identity providers.' })
+  items: AccountIdentityView[];
 }

@@ -100,8 +100,9 @@ export class ScimUserRepository {
   async insert(ctx: SignedIn, id: string, profile: Profile): Promise<void> {
     const { username, displayName, email, isActive } = profile;
     await ctx.db.query(
-      `INSERT INTO users.account (account_id, username, username_key, display_name, email, status, disabled_reason, created_at, updated_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`,
+      `INSERT INTO users.account (account_id, username, username_key, display_name, email, status, disabled_reason,
+              is_disabled_by_directory, created_at, updated_at)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $9, $8, $8)`,
       [
         id,
         username,
@@ -111,6 +112,7 @@ export class ScimUserRepository {
         isActive ? 'invited' : 'disabled',
         isActive ? null : BY_DIRECTORY,
         ctx.now,
+        !isActive,
       ],
     );
     await ctx.db.query(
@@ -127,9 +129,10 @@ export class ScimUserRepository {
   async update(ctx: SignedIn, before: UserRow, after: Profile): Promise<UserRow['status'] | null> {
     const [row] = await ctx.db.query<{ status: UserRow['status'] }>(
       `UPDATE users.account SET username = $3, username_key = $4, display_name = $5, email = $6, version = version + 1, updated_at = $7,
-              status = CASE WHEN NOT $8 THEN 'disabled' WHEN status <> 'disabled' OR disabled_reason <> $9 THEN status
+              status = CASE WHEN NOT $8 THEN 'disabled' WHEN NOT is_disabled_by_directory THEN status
                             WHEN activated_at IS NULL THEN 'invited' ELSE 'active' END,
-              disabled_reason = CASE WHEN NOT $8 THEN coalesce(disabled_reason, $9) WHEN disabled_reason <> $9 THEN disabled_reason END,
+              disabled_reason = CASE WHEN NOT $8 THEN coalesce(disabled_reason, $9) WHEN NOT is_disabled_by_directory THEN disabled_reason END,
+              is_disabled_by_directory = NOT $8 AND (is_disabled_by_directory OR status <> 'disabled'),
               access_version = access_version + CASE WHEN (status = 'disabled') = $8 THEN 1 ELSE 0 END
         WHERE account_id = $1 AND version = $2 RETURNING status`,
       [
@@ -156,7 +159,7 @@ export class ScimUserRepository {
   async remove(ctx: SignedIn, before: UserRow): Promise<boolean> {
     const rows = await ctx.db.query(
       `UPDATE users.account SET username = NULL, username_key = NULL, status = 'disabled', disabled_reason = coalesce(disabled_reason, $3),
-              access_version = access_version + 1, version = version + 1, updated_at = $4
+              is_disabled_by_directory = is_disabled_by_directory OR status <> 'disabled', access_version = access_version + 1, version = version + 1, updated_at = $4
         WHERE account_id = $1 AND version = $2 RETURNING 1`,
       [before.id, before.version, REMOVED_BY_DIRECTORY, ctx.now],
     );

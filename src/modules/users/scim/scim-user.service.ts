@@ -6,7 +6,6 @@ import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { staleVersion } from '../../../platform/http/if-match.js';
 import { notFound } from '../../../platform/http/problem.js';
 import { AccountRepository } from '../account.repository.js';
-import { lastAdmin } from '../users.errors.js';
 import { AccountDisabled, AccountInvited, EmailReplaced } from '../users.events.js';
 import { tidyResource, validated, type Plain } from './scim-body.js';
 import { ScimGroupRoles } from './scim-group-roles.js';
@@ -102,7 +101,7 @@ export class ScimUserService {
       const user = await this.seen(ctx, id);
       authorize(ctx, 'delete', 'ScimUser', user);
       checkPrecondition(precondition, user.version);
-      await this.leaveAnAdmin(ctx, id);
+      await this.accounts.leaveAnAdmin(ctx, id);
       return (await this.users.remove(ctx, user)) ? user : null;
     });
     const roles = await this.users.leaveGroups(ctx, id);
@@ -124,7 +123,7 @@ export class ScimUserService {
       checkPrecondition(precondition, before.version);
       const after = await next(before);
       if (SAME.every((key) => before[key] === after[key])) return before;
-      if (before.isActive && !after.isActive) await this.leaveAnAdmin(ctx, id);
+      if (before.isActive && !after.isActive) await this.accounts.leaveAnAdmin(ctx, id);
       const status = await this.users.update(ctx, before, after);
       if (status === null) return null;
       await this.tellOf(ctx, before, status, after.email);
@@ -152,11 +151,6 @@ export class ScimUserService {
 
   private async invite(ctx: SignedIn, id: string, email: string): Promise<void> {
     if (this.config.scim.invites) await ctx.emit(new AccountInvited(id, email));
-  }
-
-  private async leaveAnAdmin(ctx: SignedIn, id: string): Promise<void> {
-    const admins = await this.accounts.lockAdmins(ctx);
-    if (admins.length === 1 && admins[0] === id) throw lastAdmin();
   }
 
   private async seen(ctx: SignedIn, id: string): Promise<UserRow> {
