@@ -44,10 +44,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/tlog/' },
       to: {
-        path: [
-          '^src/(modules|platform|fhir|demo|cli|app|main|data-source)',
-          'node_modules/(@nestjs|typeorm|pg)/',
-        ],
+        path: ['^src/(modules|platform|fhir|demo|cli|app|main|data-source)', 'node_modules/(@nestjs|typeorm|pg)/'],
       },
     },
     {

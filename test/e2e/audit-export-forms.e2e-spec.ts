@@ -83,14 +83,16 @@ const eventsOf = (bundle: Map<string, Buffer>): AuditEvent[] =>
 /** The value at a JSON pointer (RFC 6901) without escapes, as text. */
 const at = (leaf: unknown, pointer: string): string => {
   const steps = pointer.slice(1).split('/');
-  const found = steps.reduce<unknown>((value, step) => (value as Record<string, unknown> | undefined)?.[step], leaf);
-  return found === undefined ? '' : String(found);
+  const found: unknown = steps.reduce((value, step) => (value as Record<string, unknown> | undefined)?.[step], leaf);
+  return typeof found === 'object'
+    ? JSON.stringify(found)
+    : String((found as string | number | boolean | undefined) ?? '');
 };
 
 describe('the table (CSV)', () => {
   it('has in every cell what its leaf says at that pointer, and in the last one the exact leaf', () => {
     const lines = linesOf(files.get('events.ndjson'));
-    const [header, ...rows] = parse(files.get('events.csv')!, { bom: false }) as string[][];
+    const [header, ...rows]: string[][] = parse(files.get('events.csv')!, { bom: false });
     expect(header!.at(-1)).toBe('leaf');
     expect(rows.map((row) => row.at(-1))).toEqual(lines);
     const filled = new Set<string>();

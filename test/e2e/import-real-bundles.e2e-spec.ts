@@ -153,7 +153,9 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
         const { resource } = unpackRecord(
           await vault.open({ db }, placeOf(id, version), Buffer.from(sealed, 'base64')),
         );
-        const [sent, stored] = [last.get(`${type}/${source_id}`)!, resource.toString()].map((text) => flat(parse(text)));
+        const [sent, stored] = [last.get(`${type}/${source_id}`)!, resource.toString()].map((text) =>
+          flat(parse(text)),
+        );
         expect(stored).toEqual(sent);
         numbers += stored!.filter((line) => /=-?\d/.test(line)).length;
       }

@@ -220,8 +220,14 @@ export class AuthModule implements OnModuleInit {
       this.emails.replacedByDirectory(ctx, accountId, { from, to }),
     );
     this.events.on(ChartEmailReplaced, (ctx, { from }) => this.invitations.tell(ctx, from, 'replaced'));
-    this.events.on(AccountDisabled, async (ctx, { accountId }) => void (await this.endings.endAll(ctx, accountId, 'disabled')));
-    this.events.on(RolesChanged, async (ctx, { accountId }) => void (await this.endings.endAll(ctx, accountId, 'roles-changed')));
+    this.events.on(
+      AccountDisabled,
+      async (ctx, { accountId }) => void (await this.endings.endAll(ctx, accountId, 'disabled')),
+    );
+    this.events.on(
+      RolesChanged,
+      async (ctx, { accountId }) => void (await this.endings.endAll(ctx, accountId, 'roles-changed')),
+    );
     this.events.on(RolesOfManyChanged, (ctx, { accountIds }) =>
       this.endings.endAllOf(ctx, accountIds, 'roles-changed'),
     );

@@ -74,7 +74,10 @@ export class Idempotency {
     const first = await this.claim(mine, key, request);
     if (first === null) {
       const body = await work();
-      await this.keep(mine, key, reply, { body: ((body ?? '') as string | Buffer).toString(), touches: [...trail.touches] });
+      await this.keep(mine, key, reply, {
+        body: ((body ?? '') as string | Buffer).toString(),
+        touches: [...trail.touches],
+      });
       return body;
     }
     for (const touch of first.touches) ctx.touch(touch);
