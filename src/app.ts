@@ -15,6 +15,7 @@ import { RequestPipeline } from './platform/http/pipeline.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { validationPipe } from './platform/http/validation.js';
 import { Logger } from './platform/logging/logger.js';
+import { Metrics } from './platform/metrics/metrics.js';
 
 /** HTTPS from files, TLS 1.2 or later; `reload` reads them again (SIGHUP) for new connections. */
 function tlsOf(tls: NonNullable<Config['http']['tls']>) {
@@ -82,6 +83,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
     app.get(Clock),
     logger,
     config.http.publicUrl,
+    app.get(Metrics),
   ));
   const fastify = adapter.getInstance<FastifyInstance>();
   // Only for its parser and serialiser: it reads no request and writes no answer by itself.

@@ -16,7 +16,13 @@ import { AuthGenerations1763769600014 } from '../migrations/1763769600014-auth-g
 import { AuthFourEyes1763769600019 } from '../migrations/1763769600019-auth-four-eyes.js';
 import { AuditErasure1763769600020 } from '../migrations/1763769600020-audit-erasure.js';
 import { AuthSsoPeople1763769600030 } from '../migrations/1763769600030-auth-sso-people.js';
+import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
+import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
 import { AuditCheckpoints1763769600015 } from '../migrations/1763769600015-audit-checkpoints.js';
+import { AuditFaults1763769600021 } from '../migrations/1763769600021-audit-faults.js';
+import { AuditRetention1763769600022 } from '../migrations/1763769600022-audit-retention.js';
+import { AuditExportParts1763769600024 } from '../migrations/1763769600024-audit-export-parts.js';
+import { AuditReports1763769600023 } from '../migrations/1763769600023-audit-reports.js';
 import { AuditSearch1763769600016 } from '../migrations/1763769600016-audit-search.js';
 import { AuditVerification1763769600018 } from '../migrations/1763769600018-audit-verification.js';
 import { AuditExports1763769600017 } from '../migrations/1763769600017-audit-exports.js';
@@ -44,7 +50,13 @@ export const migrations = [
   AuditVerification1763769600018,
   AuthFourEyes1763769600019,
   AuditErasure1763769600020,
+  AuditReports1763769600023,
+  AuditFaults1763769600021,
+  AuditRetention1763769600022,
+  AuditExportParts1763769600024,
   AuthSsoPeople1763769600030,
+  AuthLines1763769600031,
+  PlatformSchema1763769600032,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

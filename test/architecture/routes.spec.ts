@@ -198,7 +198,7 @@ describe('every route', () => {
       ]);
       expect([nameOf(route), await faults(route, '?limit=1&limit=2')]).toEqual([
         nameOf(route),
-        isPaged(route) ? ['400', expect.stringMatching(/^\/limit /), ...anything(2)] : ['400', '/limit unknown'],
+        ['400', isPaged(route) ? '/limit wrong-type' : '/limit unknown'],
       ]);
     }
     for (const route of withBody) {
@@ -210,5 +210,3 @@ describe('every route', () => {
     expect(await faults(create, '', { practitioner: { surprise: 1 } })).toContain('/practitioner/surprise unknown');
   });
 });
-
-const anything = (count: number): unknown[] => Array.from({ length: count }, () => expect.any(String));
