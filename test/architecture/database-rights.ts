@@ -9,6 +9,7 @@ portal_app
   platform.data_key             SELECT INSERT UPDATE
   platform.idempotency          SELECT INSERT UPDATE(created_at request_mac response)
   platform.forget_idempotency() EXECUTE
+  platform.migration            SELECT
   platform.outbox               SELECT INSERT UPDATE DELETE
   platform.account_id()         EXECUTE
 

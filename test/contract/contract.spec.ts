@@ -127,7 +127,9 @@ describe('the contract files say what the code does', () => {
     codes.set('Session.end', [
       'The end of a session, once for each: the code of the event says why (`logout`, `idle`, `expired`, `revoked`, …)',
     ]);
-    codes.set('System.configure', ['A process started with other settings than the last one: which, with keyed digests']);
+    codes.set('System.configure', [
+      'A process started with other settings than the last one: which, with keyed digests',
+    ]);
     const rows = [...codes]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([code, uses]) => `| ${code} | ${uses.join('; ')} |`);

@@ -7,6 +7,7 @@ import { ArchivedLeaves } from '../../src/modules/audit/retention/archived-leave
 import { RetentionJob } from '../../src/modules/audit/retention/retention.job.js';
 import { Retention } from '../../src/modules/audit/retention/retention.js';
 import { RetentionRepository } from '../../src/modules/audit/retention/retention.repository.js';
+import { applyRetention } from '../../src/modules/audit/retention/operator.js';
 import { sentence, Unverifiable } from '../../src/modules/audit/verification/findings.js';
 import { verifyDatabase, type DatabaseReport } from '../../src/modules/audit/verification/online.js';
 import { Sequencer } from '../../src/modules/audit/sequencer.js';
@@ -15,7 +16,7 @@ import { Sealer } from '../../src/modules/audit/sealing/sealer.js';
 import { fillLog } from '../harness/filled-log.js';
 import { checkLedger, type LedgerEntry } from '../harness/ledger.js';
 import { startPortal, type Portal } from '../harness/portal.js';
-import { archive, BLOCK, entriesOf, newArchive, smallBlocks } from '../harness/retention.js';
+import { archive, BLOCK, entriesOf, newArchive, smallBlocks, timeOf } from '../harness/retention.js';
 import { leafHashOf, PlainTree, sha256 } from '../harness/rfc6962.js';
 import { seal } from '../harness/seals.js';
 
@@ -111,6 +112,20 @@ describe('a server that is killed', () => {
 
   it('just after the block has left has lost nothing: the event came with it', async () => {
     await killedAt(() => jest.spyOn(repository(), 'place').mockImplementationOnce(kill));
+  });
+});
+
+describe('the operator', () => {
+  it('has the same done by a process of their own, and is told how far it is', async () => {
+    const steps: number[] = [];
+    const order = { before: timeOf((moved + 1) * BLOCK), onProgress: (_: number, at: number) => void steps.push(at) };
+    const done = await applyRetention(portal.config, order);
+    expect(done!.archived.map(({ block }) => block)).toEqual([moved]);
+    moved++;
+    expect(steps).toEqual([1, 2]);
+    await expect(
+      applyRetention({ ...portal.config, audit: { ...portal.config.audit, archiveDir: `${dir}-elsewhere` } }, order),
+    ).rejects.toThrow(/-elsewhere is no folder/);
   });
 });
 

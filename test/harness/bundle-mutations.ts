@@ -46,7 +46,7 @@ export const MUTATIONS: Mutation[] = [
     of: 'log',
     name: 'one bit of a line',
     change: flipped(EVENTS, 200),
-    says: /not the log that was signed|JSON|UTF-8/,
+    says: /the log that was signed|when it was signed|JSON|UTF-8/,
   },
   { of: 'log', name: 'the first line deleted', change: lines(EVENTS, at(0)), says: /gap/ },
   { of: 'log', name: 'a line deleted', change: lines(EVENTS, at(5)), says: /gap/ },
@@ -57,7 +57,7 @@ export const MUTATIONS: Mutation[] = [
     of: 'log',
     name: 'a line written anew with spaces',
     change: lines(EVENTS, (all) => all.with(4, all[4]!.replace('{"e"', '{ "e"'))),
-    says: /not the log that was signed/,
+    says: /not the log that was signed|another one when it was signed/,
   },
   {
     of: 'log',
@@ -66,7 +66,7 @@ export const MUTATIONS: Mutation[] = [
       const { e, ...rest } = JSON.parse(all[4]!) as { e: object };
       return all.with(4, JSON.stringify({ ...rest, e }));
     }),
-    says: /not the log that was signed/,
+    says: /not the log that was signed|another one when it was signed/,
   },
   { of: 'log', name: 'CRLF', change: lines(EVENTS, (all) => all.map((line) => `${line}\r`)), says: /carriage return/ },
   {

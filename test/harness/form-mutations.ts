@@ -76,7 +76,7 @@ export const FORM_MUTATIONS: Mutation[] = [
     change: lines('disclosures.ndjson', (all) =>
       all.with(0, all[0]!.replace(/"leafIndex":\d+/, '"leafIndex":1000000')),
     ),
-    says: /commit|no line/,
+    says: /commit|no line|nothing opens/,
   },
   {
     of: 'log',

@@ -82,9 +82,13 @@ export class TamperedLog {
   async close(): Promise<void> {
     await this.portal.owner.query('ROLLBACK');
     await this.portal.close();
+  }
+
+  /** What was told, for whoever looks at the run. */
+  summary(): string {
     const count = [...this.told.values()].reduce((sum, one) => sum + one, 0);
     const kinds = [...this.told].map(([kind, one]) => `${kind} ${one}`).join(', ');
-    console.info(`${count} attacks on ${POSITIONS.length} places of ${SIZE}, each told with its place: ${kinds}`);
+    return `${count} attacks on ${POSITIONS.length} places of ${SIZE}, each told with its place: ${kinds}`;
   }
 
   /** One after the other: a verification reads ahead, which a connection of its own does not let it. */
@@ -200,7 +204,7 @@ export function itTells(log: () => TamperedLog, attacks: readonly Attack[]): voi
         for (let from = 0; from < places.length; from += together)
           await log().requireTold(attack, places.slice(from, from + together));
       },
-      60_000 + POSITIONS.length * 500,
+      60_000 + POSITIONS.length * 3_000,
     );
   });
 }

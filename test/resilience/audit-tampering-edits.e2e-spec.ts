@@ -6,7 +6,10 @@ let log: TamperedLog;
 beforeAll(async () => {
   log = await TamperedLog.make();
 });
-afterAll(() => log.close());
+afterAll(async () => {
+  await log.close();
+  console.info(log.summary());
+});
 
 const column = (name: string, value: string, change: Partial<Attack> = {}): Attack => ({
   name: `the column ${name} changed`,

@@ -15,7 +15,10 @@ let log: TamperedLog;
 beforeAll(async () => {
   log = await TamperedLog.make();
 });
-afterAll(() => log.close());
+afterAll(async () => {
+  await log.close();
+  console.info(log.summary());
+});
 
 /** The next of the same kind would be at the end. */
 const other = (at: number): number => (at < SIZE - 1 ? at + 1 : at - 1);

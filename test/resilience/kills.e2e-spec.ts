@@ -17,7 +17,7 @@ const LONG = { ACCESS_TOKEN_MINUTES: '700', PATIENT_IDLE_MINUTES: '700', STAFF_I
 const VICTIMS = ['a server', 'PostgreSQL', 'all of them'] as const;
 
 let own: OwnPostgres;
-let replicas: PortalProcess[];
+let replicas: PortalProcess[] = [];
 let town: Town;
 
 beforeAll(async () => {
@@ -26,11 +26,12 @@ beforeAll(async () => {
   town = await makeTown(seed);
   await seed.close();
   replicas = await Promise.all([0, 1].map(() => PortalProcess.on(own.database, LONG)));
-  await Promise.all(replicas.map((replica) => replica.start()));
+  await Promise.all(replicas.map(supervised));
 }, 120_000);
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.end('SIGKILL')));
-  await own.remove();
+  // Where nothing could be started, nothing is left behind either.
+  await (own as OwnPostgres | undefined)?.remove();
 });
 
 type Victim = (typeof VICTIMS)[number];
@@ -43,7 +44,7 @@ async function kill(victim: Victim, round: number): Promise<{ since: number; bas
     const base = Math.floor(round / VICTIMS.length) % 2;
     await replicas[base]!.end('SIGKILL');
     const since = performance.now();
-    await replicas[base]!.start();
+    await supervised(replicas[base]!);
     return { since, bases: [base] };
   }
   const isAll = victim === 'all of them';
@@ -54,7 +55,7 @@ async function kill(victim: Victim, round: number): Promise<{ since: number; bas
   return { since, bases: [0, 1] };
 }
 
-/** A server that finds no database ends, and is started again. */
+/** A server that finds no database in time ends, and is started again. */
 async function supervised(replica: PortalProcess): Promise<void> {
   for (;;) {
     try {

@@ -165,7 +165,9 @@ export class NamedView {
   @Text({ nullable: true, description: 'Name of today; null when the portal knows nobody of this id any more.' })
   name: string | null;
 
-  @OneOf(['person', 'service', 'patient', 'erased'], { description: 'What it is; `erased`: nobody of this id is left.' })
+  @OneOf(['person', 'service', 'patient', 'erased'], {
+    description: 'What it is; `erased`: nobody of this id is left.',
+  })
   kind: string;
 }
 
@@ -200,7 +202,10 @@ export class EventView {
   @Uuid({ nullable: true, description: 'Account that acted.' })
   actorId: string | null;
 
-  @Nested(() => NamedView, { nullable: true, description: 'Account that acted, by name; null when nobody was recognised.' })
+  @Nested(() => NamedView, {
+    nullable: true,
+    description: 'Account that acted, by name; null when nobody was recognised.',
+  })
   actor: NamedView | null;
 
   @Texts({ description: 'Roles that the account had.' })

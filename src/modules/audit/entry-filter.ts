@@ -66,7 +66,10 @@ export function entryConditions(filter: EntryFilter, params: Params): string[] {
   if (filter.kind) found.push(kindCondition(filter.kind));
   when(filter.role, (role) => `strpos(${ROLES_TEXT}, '"' || ${role} || '"') > 0`);
   when(filter.code, (code) => `e.leaf::json #>> '{e,err}' = ${code}`);
-  when(filter.category, (category) => `strpos(coalesce(e.leaf::json #>> '{e,cat}', ''), '"' || ${category} || '"') > 0`);
+  when(
+    filter.category,
+    (category) => `strpos(coalesce(e.leaf::json #>> '{e,cat}', ''), '"' || ${category} || '"') > 0`,
+  );
   when(filter.purpose, (purpose) => `${PURPOSE} = ${purpose}`);
   when(
     filter.ip,

@@ -169,7 +169,12 @@ describe('eventsOf', () => {
     const roles = ['clinician', 'compliance_officer', 'patient', 'records_officer', 'staff'];
     const id = '01990000-0000-7000-8000-000000000000';
     const one = { patientId: null, type: 'Account', id, version: 1, previousVersion: 2, before: roles, after: roles };
-    const [row] = eventsOf(trail({ touches: Array.from({ length: 500 }, () => one) }), { status: 200, code: null }, 'r', 'd');
+    const [row] = eventsOf(
+      trail({ touches: Array.from({ length: 500 }, () => one) }),
+      { status: 200, code: null },
+      'r',
+      'd',
+    );
     const { res, more } = JSON.parse(row!.event) as { res: object[]; more: number };
     expect(Buffer.byteLength(row!.event)).toBeLessThan(60_000);
     expect([res.length > 100, res.length + more]).toEqual([true, 500]);

@@ -163,7 +163,13 @@ export class AccountService {
   ): Promise<AccountView> {
     const [role, isGiven] = change;
     for (const id of await this.roles.changesOf(ctx.db, grants))
-      ctx.touch({ patientId: null, type: 'RoleChange', id, before: isGiven ? [] : [role], after: isGiven ? [role] : [] });
+      ctx.touch({
+        patientId: null,
+        type: 'RoleChange',
+        id,
+        before: isGiven ? [] : [role],
+        after: isGiven ? [role] : [],
+      });
     await this.accounts.renew(ctx, before.id);
     const after = await this.changed(ctx, before);
     if (after.roles.join() !== before.roles.join()) await ctx.emit(new RolesChanged(before.id));

@@ -5,7 +5,8 @@ import type { Page } from './presenter.js';
 import { invalid } from './validation.js';
 
 /** The two fields of every list, for a query that extends something else. */
-export const PageLimit = () => Whole({ min: 1, max: 200, default: 50, optional: true, description: 'Most items of a page.' });
+export const PageLimit = () =>
+  Whole({ min: 1, max: 200, default: 50, optional: true, description: 'Most items of a page.' });
 export const PageCursor = () =>
   Text({ max: 2048, optional: true, description: 'Where the page begins: `next` of the page before, unchanged.' });
 

@@ -198,7 +198,10 @@ export const Decimal = (options: Common): PropertyDecorator => field(options, { 
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 export const Instant = (options: Common): PropertyDecorator =>
-  field(options, { type: String, format: 'date-time' }, [Matches(INSTANT), IsISO8601({ strict: true })]);
+  field(options, { type: String, format: 'date-time' }, [
+    Matches(INSTANT, { message: '$property must be a time with its offset, such as 2026-11-22T09:00:00Z' }),
+    IsISO8601({ strict: true }),
+  ]);
 
 export const Day = (options: Common): PropertyDecorator =>
   field(options, { type: String, format: 'date' }, [Matches(/^\d{4}-\d\d-\d\d$/), IsISO8601({ strict: true })]);

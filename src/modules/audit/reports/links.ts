@@ -8,5 +8,6 @@ export function eventsLink(filter: EventsFilter, { from, to }: Between, narrower
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries({ ...filter, ...narrower, from, to, sort: 'at' }))
     for (const one of [value].flat()) if (one !== undefined) parameters.append(name, String(one));
-  return `${EVENTS}?${parameters.toString()}`;
+  // Colons may stand in a query as they are (RFC 3986 section 3.4), and are easier to read.
+  return `${EVENTS}?${parameters.toString().replaceAll('%3A', ':')}`;
 }

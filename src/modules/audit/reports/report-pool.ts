@@ -1,5 +1,6 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Optional, type OnApplicationShutdown } from '@nestjs/common';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { Pulse } from '../../../platform/database/pulse.js';
 import { SystemPool } from '../../../platform/database/system-pool.js';
 import { reportTooWide } from './reports.errors.js';
 
@@ -10,8 +11,8 @@ const LONGEST_MS = 30_000;
 /** Two connections of the auditor's role: however much is counted, searches, exports and verification keep theirs. */
 @Injectable()
 export class ReportPool extends SystemPool implements OnApplicationShutdown {
-  constructor(@Inject(CONFIG) config: Config) {
-    super(config.database.auditorUrl, { max: 2, name: 'portico-reports', statementTimeoutMs: LONGEST_MS });
+  constructor(@Inject(CONFIG) config: Config, @Optional() pulse?: Pulse) {
+    super(config.database.auditorUrl, { max: 2, name: 'portico-reports', statementTimeoutMs: LONGEST_MS, pulse });
   }
 
   /** Counts in bounded time. Throws audit.report-too-wide (422). */

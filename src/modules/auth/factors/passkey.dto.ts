@@ -1,6 +1,6 @@
 import { PageQuery } from '../../../platform/http/cursors.js';
 import type { Transport } from '../../../platform/http/cookies.js';
-import { Flag, Instant, Json, Nested, OneOf, Plain, Text, Texts, Uuid, Whole } from '../../../platform/http/fields.js';
+import { Flag, Instant, Json, Nested, Text, Texts, Uuid, Whole } from '../../../platform/http/fields.js';
 import { AskedTransport } from '../sessions/session.dto.js';
 import { AssertionResponse, CredentialResponse, Encoded } from './assertion.dto.js';
 
