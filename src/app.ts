@@ -9,7 +9,7 @@ import { AppModule, type AppParts } from './app.module.js';
 import { AuditSink } from './platform/access/audit-sink.js';
 import { Clock } from './platform/clock.js';
 import type { Config } from './platform/config/config.js';
-import { OpenApi, openApiOf } from './platform/docs/openapi.js';
+import { OpenApi } from './platform/docs/openapi.js';
 import { openTo } from './platform/http/cors.js';
 import { RequestPipeline } from './platform/http/pipeline.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
@@ -95,7 +95,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
   app.useGlobalFilters(new ProblemFilter(config.http.publicUrl, logger));
   app.useGlobalPipes(validationPipe());
   await app.init();
-  app.get(OpenApi).document = openApiOf(app, config);
+  app.get(OpenApi).describes(app, config);
   await adapter.getInstance<FastifyInstance>().ready();
   return app;
 }
