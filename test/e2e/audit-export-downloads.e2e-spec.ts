@@ -235,7 +235,7 @@ describe('a download', () => {
     const made = await exported(officer, { filter: { fromSeq: 200, toSeq: 1_900 } });
     const file = `/v1/audit/exports/${made.id}/events.ndjson`;
     const changes: [string, string][] = [
-      [`UPDATE audit.entry SET leaf = replace(leaf, '"R"', '"U"') WHERE idx = 1500`, 'entry'],
+      [`UPDATE audit.entry SET leaf = replace(leaf, '"v":1', '"v":2') WHERE idx = 1500`, 'entry'],
       [`DELETE FROM audit.entry WHERE idx = 1500`, 'hole'],
     ];
     for (const [sql] of changes) {

@@ -180,8 +180,8 @@ describe('answers that no guard or interceptor sees', () => {
       `SELECT count(*)::int AS n FROM (SELECT event FROM audit.inbox UNION ALL SELECT leaf FROM audit.entry) e WHERE event LIKE '%http.client-gone%'`,
     );
     await stopping.owner.end();
-    expect(rows).toEqual([{ n: 20 }]);
     expect(stopping.log.filter(({ msg }) => msg.includes('could not be stored'))).toEqual([]);
+    expect(rows).toEqual([{ n: 20 }]);
   });
 });
 

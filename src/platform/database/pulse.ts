@@ -3,8 +3,8 @@ import pg from 'pg';
 import type { Logger } from '../logging/logger.js';
 
 const EVERY_MS = 250;
-/** After so many beats without an answer, two seconds, the server counts as gone. */
-const SILENT_BEATS = 8;
+/** After so many beats without an answer, a second and a half, the server counts as gone. */
+const SILENT_BEATS = 6;
 
 type Wire = { connection: { stream: { destroy(): void } } };
 
