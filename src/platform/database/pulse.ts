@@ -11,7 +11,12 @@ type Wire = { connection: { stream: { destroy(): void } } };
 interface Line {
   client: pg.Client;
   open: Promise<unknown>;
+  /** Beats count from then on: opening takes long on a busy machine, where the server answers others well. */
+  isOpen: boolean;
 }
+
+/** For opening the line, in milliseconds; then it is tried anew. */
+const OPEN_WITHIN_MS = 10_000;
 
 /**
  * Notices a server that hangs: frozen, or behind a network that swallows packets. It ends no statement by itself, and how
@@ -61,13 +66,14 @@ export class Pulse implements OnApplicationBootstrap {
     if (this.unanswered === null) {
       this.unanswered = 0;
       void this.ask();
-    } else if (++this.unanswered >= SILENT_BEATS) this.cut();
+    } else if (this.line?.isOpen && ++this.unanswered >= SILENT_BEATS) this.cut();
   }
 
   private async ask(): Promise<void> {
     const line = (this.line ??= this.connect());
     try {
       await line.open;
+      line.isOpen = true;
       await line.client.query('SELECT 1');
     } catch {
       // Not reachable at all: everybody is told so at once, and nothing has to be cut.
@@ -99,9 +105,14 @@ export class Pulse implements OnApplicationBootstrap {
   }
 
   private connect(): Line {
-    const client = new pg.Client({ connectionString: this.url, application_name: 'portico-pulse', keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.url,
+      application_name: 'portico-pulse',
+      keepAlive: true,
+      connectionTimeoutMillis: OPEN_WITHIN_MS,
+    });
     // What becomes of it shows at the next question.
     client.on('error', () => undefined);
-    return { client, open: client.connect() };
+    return { client, open: client.connect(), isOpen: false };
   }
 }
