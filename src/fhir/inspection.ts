@@ -1,5 +1,7 @@
 import { patientReferenceOf, provenanceTargetsOf } from './compartment.js';
 import { factsOf, type RecordFacts } from './facts.js';
+import { gistOf, type Gist } from './gist.js';
+import { marksOf, type Marks } from './marks.js';
 import { collectReferences, type FoundReference } from './references.js';
 import { isObject, textAt } from './values.js';
 import type { Finding } from './validation/finding.js';
@@ -10,6 +12,10 @@ export interface Inspection {
   /** Undefined when the text is no resource. */
   resourceType?: string;
   facts: RecordFacts;
+  /** Words that lists show of it. */
+  gist: Gist;
+  /** What its sensitivity is told by. */
+  marks: Marks;
   patientReference?: string;
   /** For a Provenance: its patient is that of these. */
   provenanceTargets: string[];
@@ -24,7 +30,7 @@ export function inspect(resourceText: string): Inspection {
     return unreadable({ severity: 'error', code: 'malformed-json', path: '', detail: 'The text is not valid JSON.' });
   }
   try {
-    return inspectResource(resource);
+    return inspectResource(resource, resourceText);
   } catch (error) {
     // the stack ran out: only text that was not checked for depth gets here
     if (error instanceof RangeError) {
@@ -36,14 +42,23 @@ export function inspect(resourceText: string): Inspection {
 
 /** The inspection of a text of which nothing can be said but why. */
 export function unreadable(finding: Finding): Inspection {
-  return { facts: factsOf(undefined), provenanceTargets: [], references: [], findings: [finding] };
+  return {
+    facts: factsOf(undefined),
+    gist: {},
+    marks: marksOf(undefined),
+    provenanceTargets: [],
+    references: [],
+    findings: [finding],
+  };
 }
 
-function inspectResource(resource: unknown): Inspection {
+function inspectResource(resource: unknown, text: string): Inspection {
   const type = isObject(resource) ? textAt(resource, 'resourceType') : undefined;
   return {
     resourceType: type,
     facts: factsOf(resource),
+    gist: gistOf(resource, text),
+    marks: marksOf(resource),
     patientReference: patientReferenceOf(resource),
     provenanceTargets: provenanceTargetsOf(resource),
     references: collectReferences(resource),
