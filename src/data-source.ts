@@ -16,6 +16,8 @@ import { AuthGenerations1763769600014 } from '../migrations/1763769600014-auth-g
 import { AuthFourEyes1763769600019 } from '../migrations/1763769600019-auth-four-eyes.js';
 import { AuditErasure1763769600020 } from '../migrations/1763769600020-audit-erasure.js';
 import { AuthSsoPeople1763769600030 } from '../migrations/1763769600030-auth-sso-people.js';
+import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-proxies.js';
+import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
 import { AuditCheckpoints1763769600015 } from '../migrations/1763769600015-audit-checkpoints.js';
 import { AuditSearch1763769600016 } from '../migrations/1763769600016-audit-search.js';
 import { AuditVerification1763769600018 } from '../migrations/1763769600018-audit-verification.js';
@@ -45,6 +47,8 @@ export const migrations = [
   AuthFourEyes1763769600019,
   AuditErasure1763769600020,
   AuthSsoPeople1763769600030,
+  UsersProxies1763769600045,
+  RecordsReading1763769600046,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

@@ -27,9 +27,9 @@ const WITH_NUMBERS: ReadonlySet<string> = new Set([
 ]);
 
 /** `parsed` is the text parsed, which must have passed `readBundle` or `checkJson`. Never throws. */
-export function gistOf(parsed: unknown, resourceText: string): Gist {
+export function gistOf(parsed: unknown, resourceText?: string): Gist {
   const type = textAt(parsed, 'resourceType') ?? '';
-  const resource = WITH_NUMBERS.has(type) ? parseWithNumbersAsText(resourceText) : parsed;
+  const resource = resourceText !== undefined && WITH_NUMBERS.has(type) ? parseWithNumbersAsText(resourceText) : parsed;
   const details = detailsOf(type, resource);
   return {
     ...(type === 'Observation' ? observed(resource) : {}),

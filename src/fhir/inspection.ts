@@ -1,7 +1,5 @@
 import { patientReferenceOf, provenanceTargetsOf } from './compartment.js';
 import { factsOf, type RecordFacts } from './facts.js';
-import { gistOf, type Gist } from './gist.js';
-import { marksOf, type Marks } from './marks.js';
 import { collectReferences, type FoundReference } from './references.js';
 import { isObject, textAt } from './values.js';
 import type { Finding } from './validation/finding.js';
@@ -12,10 +10,6 @@ export interface Inspection {
   /** Undefined when the text is no resource. */
   resourceType?: string;
   facts: RecordFacts;
-  /** Words that lists show of it. */
-  gist: Gist;
-  /** What its sensitivity is told by. */
-  marks: Marks;
   patientReference?: string;
   /** For a Provenance: its patient is that of these. */
   provenanceTargets: string[];
@@ -44,8 +38,6 @@ export function inspect(resourceText: string): Inspection {
 export function unreadable(finding: Finding): Inspection {
   return {
     facts: factsOf(undefined),
-    gist: {},
-    marks: marksOf(undefined),
     provenanceTargets: [],
     references: [],
     findings: [finding],
@@ -56,9 +48,7 @@ function inspectResource(resource: unknown, text: string): Inspection {
   const type = isObject(resource) ? textAt(resource, 'resourceType') : undefined;
   return {
     resourceType: type,
-    facts: factsOf(resource),
-    gist: gistOf(resource, text),
-    marks: marksOf(resource),
+    facts: factsOf(resource, text),
     patientReference: patientReferenceOf(resource),
     provenanceTargets: provenanceTargetsOf(resource),
     references: collectReferences(resource),

@@ -11,7 +11,7 @@ export function parseWithNumbersAsText(text: string): unknown {
   const keep = (_: string, value: unknown, context?: Source): unknown =>
     typeof value === 'number' ? (context?.source ?? String(value)) : value;
   try {
-    return JSON.parse(text, keep as (key: string, value: unknown) => unknown) as unknown;
+    return JSON.parse(text, keep) as unknown;
   } catch {
     return undefined;
   }
