@@ -298,6 +298,14 @@ GET /v1/records/:id                           own  401 200 403 404 403 403 403 4
 
 # The feed brings in and sees what became of its own imports.
 POST /v1/imports                                -  401 403 403 403 403 403 403 403 202 403
+POST /v1/imports/open                           -  401 403 403 403 403 403 403 403 201 403
+POST /v1/imports/:id/files                    own  401 403 403 403 403 403 403 403 201 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
+POST /v1/imports/:id/complete                 own  401 403 403 403 403 403 403 403 202 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
+POST /v1/imports/:id/cancel                   own  401 403 403 403 403 403 403 403 200 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
+GET /v1/imports                                 -  401 403 403 403 403 403 403 403 200 403
 GET /v1/imports/:id                           own  401 403 403 403 403 403 403 403 200 403
                                        other none  401 403 403 403 403 403 403 403 404 403
 GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 403 200 403

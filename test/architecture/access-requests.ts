@@ -3,7 +3,7 @@ import { createAdmin } from '../../src/cli/admin-create.js';
 import { SignIns } from '../../src/modules/auth/sign-in/sign-ins.js';
 import type { Ctx } from '../../src/platform/access/context.js';
 import { SERVICE_ROLES, STAFF_ROLES } from '../../src/platform/access/vocabulary.js';
-import { bundleOf, entryOf, patientText } from '../harness/feed.js';
+import { bundleOf, entryOf, patientText, worked } from '../harness/feed.js';
 import { newPatient, NOBODY } from '../harness/hospital.js';
 import { currentCode, freshName } from '../harness/people.js';
 import { GROUP, newUser, PATCH_OP, USER } from '../harness/scim.js';
@@ -42,6 +42,8 @@ export interface Sent {
   body?: object;
   /** A Bundle, in place of a JSON body. */
   bundle?: string;
+  /** A file of lines, in place of a JSON body. */
+  lines?: string;
   /** A form, in place of a JSON body. */
   form?: Record<string, string>;
   query?: string;
@@ -127,6 +129,19 @@ const decidedOn = async (world: World, person: Person, relation: Relation, statu
 
 const chart: Ask = ({ charts }, _, relation) => ({ params: { id: charts[relation]! } });
 const record: Ask = ({ records }, _, relation) => ({ params: { id: records[relation]! } });
+/** An import that takes files still: the feed's own, or another one's that it does not see. */
+const openImport =
+  (sent: Sent = {}): Ask =>
+  async ({ portal, imports }, _, relation) => {
+    if (relation !== 'own') return { params: { id: imports[relation]! }, subjects: nobody, ...sent };
+    const id = randomUUID();
+    await portal.owner.query(
+      `INSERT INTO records.import (import_id, account_id, source, bundle_type, status, entries, created, updated, unchanged, rejected, by_type, received_at, request_id)
+       SELECT $1, account_id, source, 'ndjson', 'open', 0, 0, 0, 0, 0, '{}', received_at, $1 FROM records.import WHERE import_id = $2`,
+      [id, imports.own],
+    );
+    return { params: { id }, subjects: nobody, ...sent };
+  };
 const imported: Ask = ({ imports }, _, relation) => ({ params: { id: imports[relation]! }, subjects: nobody });
 const reason = { reason: 'Because of the table.' };
 
@@ -452,9 +467,17 @@ export const REQUESTS: Record<string, Ask> = {
     const chart = 'SELECT patient_id AS id FROM users.patient WHERE mrn = $1';
     return {
       bundle: bundleOf('batch', entryOf(patientText('new', mrn))),
-      subjects: async () => [null, (await portal.owner.query<{ id: string }>(chart, [mrn])).rows[0]!.id],
+      subjects: async () => {
+        await worked(portal);
+        return [null, (await portal.owner.query<{ id: string }>(chart, [mrn])).rows[0]!.id];
+      },
     };
   },
+  'POST /v1/imports/open': () => ({ body: {}, subjects: nobody }),
+  'POST /v1/imports/:id/files': openImport({ lines: '{"resourceType":"Organization","id":"o","name":"O"}' }),
+  'POST /v1/imports/:id/complete': openImport(),
+  'POST /v1/imports/:id/cancel': openImport(),
+  'GET /v1/imports': () => ({ subjects: nobody }),
   'GET /v1/imports/:id': imported,
   'GET /v1/imports/:id/issues': imported,
 

@@ -75,9 +75,18 @@ portal_app
 
   # Charts: nothing is deleted, old versions stay as they were.
   records.record                SELECT INSERT UPDATE
-  records.record_version        SELECT INSERT
-  records.import                SELECT INSERT
+  records.record_version        SELECT INSERT UPDATE
+  # Imports are jobs: what was asked for stays, how far it is moves, bodies go when it is over.
+  records.import                SELECT INSERT UPDATE(at_byte at_file at_line attempts by_type bytes_done bytes_total created deleted entries failure finished_at flagged issues next_at quarantined queued_at rejected released started_at status unchanged updated)
   records.import_issue          SELECT INSERT
+  records.import_file           SELECT INSERT
+  records.import_chunk          SELECT INSERT DELETE
+  records.awaited               SELECT INSERT DELETE UPDATE(is_here)
+  records.quarantine            SELECT INSERT UPDATE(changed_at changed_by corrected findings reason state version)
+  records.take_import()         EXECUTE
+  records.keep_import()         EXECUTE
+  records.sweep_chunks()        EXECUTE
+  records.retry_quarantine()    EXECUTE
   records.directory_identifier  SELECT INSERT DELETE
 
   # The ledger: one door in, and whether something came in; nothing else.

@@ -18,6 +18,7 @@ import { migrate } from '../../src/platform/database/migrate.js';
 import { ownerDataSource } from '../../src/data-source.js';
 import { urlsOf } from '../harness/database.js';
 import { startPortal } from '../harness/portal.js';
+import { importBundle } from '../harness/feed.js';
 import { makeAdmin, makeFeed, makePatient, openAccount } from '../harness/people.js';
 import { signInThroughput, timing, type Bench, type Person } from './signin.js';
 import { median } from './statistics.js';
@@ -153,7 +154,7 @@ const admin = await makeAdmin(seed);
 const hospital = makeHospital({ seed: 7, today: new Date('2026-11-22T00:00:00Z') });
 const feed = await makeFeed(seed, admin, 'https://ehr.example.org/fhir');
 for (const bundle of [hospital.directoryBundle, ...hospital.patients.map((patient) => patient.bundle)]) {
-  await feed.post('/v1/imports').set('content-type', 'application/fhir+json').send(bundle).expect(202);
+  await importBundle(feed, bundle);
 }
 const owner = new pg.Client({ connectionString: database.ownerUrl });
 await owner.connect();
