@@ -24,9 +24,9 @@ export class UsersProxies1763769600045 implements MigrationInterface {
       CREATE TRIGGER access_changed AFTER INSERT OR UPDATE ON users.proxy_grant FOR EACH ROW EXECUTE FUNCTION users.access_changed();
       -- In one look with all else that an actor carries.
       CREATE FUNCTION users.proxied(_account_id uuid, _now timestamptz)
-        RETURNS TABLE (patient_id uuid, open_labels text[], changes_at timestamptz)
+        RETURNS TABLE (patient_id uuid, open_labels text[], is_now boolean, changes_at timestamptz)
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-          SELECT g.patient_id, g.open_labels, CASE WHEN g.starts_at > _now THEN g.starts_at ELSE g.ends_at END FROM users.proxy_grant g
+          SELECT g.patient_id, g.open_labels, g.starts_at <= _now, CASE WHEN g.starts_at > _now THEN g.starts_at ELSE g.ends_at END FROM users.proxy_grant g
            WHERE g.account_id = _account_id AND (g.ends_at IS NULL OR g.ends_at > _now) $$;
       REVOKE ALL ON FUNCTION users.proxied FROM PUBLIC;
       GRANT EXECUTE ON FUNCTION users.proxied TO portico_app;

@@ -36,6 +36,8 @@ export interface Subjects {
   CareTeam: { patientId: string };
   /** What is signed of the audit trail: nothing but hashes. */
   Checkpoint: object;
+  /** What a patient wishes of how their chart is shown. */
+  ChartSettings: { patientId: string };
   ClientKey: { accountId: string };
   Consistency: object;
   Invitation: { of: 'patient' | 'account' };
@@ -55,7 +57,10 @@ export interface Subjects {
   Proof: object;
   /** One event of the audit trail with its proof; of no patient: ''. */
   Receipt: { patientId: string };
+  /** Where versions of a record come from. */
+  Provenance: { patientId: string };
   Record: { patientId: string };
+  RecordVersion: { patientId: string };
   RecoveryCode: { accountId: string };
   Role: { accountId: string };
   RoleChange: { accountId: string };
@@ -66,10 +71,16 @@ export interface Subjects {
   ScimUser: { directoryId: string };
   Password: { accountId: string };
   SecondFactor: { accountId: string };
+  /** Which records of the hospital are sensitive. */
+  SensitivityRules: object;
   SecurityEvent: { accountId: string };
   Self: object;
   Session: { accountId: string };
+  /** A chart at a glance. */
+  Summary: { patientId: string };
   System: object;
+  /** A chart day by day. */
+  Timeline: { patientId: string };
   /** Hashes of the audit trail. */
   Tile: object;
   /** By which checkpoints of the audit trail are verified. */
@@ -115,5 +126,10 @@ export const ACTIONS = [
   'decline',
   'check',
   'download',
+  'hold',
+  'release',
+  'review',
+  'retract',
+  'accept',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
