@@ -209,6 +209,20 @@ export class FeedRepository {
     );
   }
 
+  /** What Provenance records speak about, as they do now. */
+  async link({ db }: Work, provenances: readonly { recordId: string; targets: readonly string[] }[]): Promise<void> {
+    if (provenances.length === 0) return;
+    await db.query('DELETE FROM records.provenance_target WHERE record_id = ANY($1::uuid[])', [
+      provenances.map(({ recordId }) => recordId),
+    ]);
+    const links = provenances.flatMap(({ recordId, targets }) => targets.map((target) => ({ recordId, target })));
+    await db.query(
+      `INSERT INTO records.provenance_target (record_id, target_id)
+       SELECT x.record_id, x.target_id FROM unnest($1::uuid[], $2::uuid[]) AS x(record_id, target_id) ON CONFLICT DO NOTHING`,
+      [links.map(({ recordId }) => recordId), links.map(({ target }) => target)],
+    );
+  }
+
   /** The business identifiers that directory entries have now. */
   async identify(
     { db }: Work,

@@ -25,6 +25,8 @@ interface Resolved {
   namedPatientId: string | null;
   encounterId: string | null;
   departments: string[];
+  /** Of a Provenance: what it speaks about. */
+  targets: string[];
   /** What it still waits for. */
   keys: string[];
 }
@@ -70,6 +72,12 @@ export class ImportRelease {
       ({ record, namedPatientId: now }) => record.namedPatientId === null && now !== null,
     );
     await tools.awaited.settle(ctx, [...(await this.current(resolved)), ...(await this.earlier(released))]);
+    await tools.feed.link(
+      ctx,
+      resolved
+        .filter(({ record }) => record.type === 'Provenance')
+        .map(({ record, targets }) => ({ recordId: record.recordId, targets })),
+    );
     await tools.awaited.expect(
       ctx,
       source,
@@ -139,6 +147,7 @@ export class ImportRelease {
         ? (idHere(marks.encounterReference)[0] ?? null)
         : null,
       departments: [...marks.departments, ...marks.departmentReferences.filter((one) => idHere(one).length > 0)],
+      targets: provenanceTargetsOf(JSON.parse(rewritten)).flatMap(idHere),
       keys: [...left],
     };
   }

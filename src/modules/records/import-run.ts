@@ -206,16 +206,17 @@ const WITHDRAWN =
 
 const targetOf = ({ type, recordId, namedPatientId }: StoredRecord) => ({ type, recordId, patientId: namedPatientId });
 
-/** Its visit, and the organisations and places that it comes from, as far as they have come. */
+/** Its visit, the organisations and places that it comes from, and what a Provenance speaks about, as far as they have come. */
 function visitOf(
-  { facts }: Pick<Candidate, 'facts'>,
+  { facts, provenanceTargets }: Pick<Candidate, 'facts' | 'provenanceTargets'>,
   book: Pick<ReferenceBook, 'resolve' | 'literal'>,
-): { encounterId: string | null; departments: string[] } {
+): { encounterId: string | null; departments: string[]; targets: string[] } {
   const { encounterReference, departmentReferences } = facts.marks;
   const visit = encounterReference === undefined ? undefined : book.resolve(encounterReference);
   return {
     encounterId: visit?.type === 'Encounter' ? visit.recordId : null,
     departments: departmentReferences.flatMap((reference) => book.literal(reference) ?? []),
+    targets: provenanceTargets.flatMap((reference) => book.resolve(reference)?.recordId ?? []),
   };
 }
 

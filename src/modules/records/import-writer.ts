@@ -21,6 +21,8 @@ export interface Decided extends Incoming {
   /** The visit that it belongs to, and where it comes from, by their ids here. */
   encounterId: string | null;
   departments: readonly string[];
+  /** Of a Provenance: the records that it speaks about, as far as they have come. */
+  targets: readonly string[];
   /** What its references mean that has not come yet. */
   awaited: readonly string[];
   decision: Decision;
@@ -81,6 +83,10 @@ export class ImportWriter {
       ctx,
       delivery.source,
       directory.map(({ recordId, candidate }) => ({ recordId, tokens: tokensOf(candidate) })),
+    );
+    await feed.link(
+      ctx,
+      current.filter(({ candidate }) => candidate.type === 'Provenance'),
     );
     await awaited.expect(
       ctx,

@@ -9,15 +9,15 @@ import { ImportWorker } from './import-worker.js';
 import { ImportController } from './import.controller.js';
 import { ImportRepository } from './import.repository.js';
 import { ImportService } from './import.service.js';
+import { QuarantineController } from './quarantine.controller.js';
+import { QuarantineRepository } from './quarantine.repository.js';
+import { QuarantineService } from './quarantine.service.js';
 import { QuarantineStore } from './quarantine.store.js';
-import { RecordController } from './record.controller.js';
-import { RecordRepository } from './record.repository.js';
-import { RecordService } from './record.service.js';
-import { RecordWords } from './record-words.js';
+import { readingControllers, readingProviders } from './reading.js';
 
 @Module({
   imports: [UsersModule],
-  controllers: [ImportController, RecordController],
+  controllers: [ImportController, QuarantineController, ...readingControllers],
   providers: [
     ImportService,
     ImportRepository,
@@ -28,6 +28,9 @@ import { RecordWords } from './record-words.js';
     FeedRepository,
     AwaitedRepository,
     QuarantineStore,
-    RecordService, RecordRepository, RecordWords],
+    QuarantineRepository,
+    QuarantineService,
+    ...readingProviders,
+  ],
 })
 export class RecordsModule {}
