@@ -20,6 +20,7 @@ import { RecordsImportJobs1763769600040 } from '../migrations/1763769600040-reco
 import { RecordsQuarantine1763769600041 } from '../migrations/1763769600041-records-quarantine.js';
 import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-proxies.js';
 import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
+import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
 import { AuditCheckpoints1763769600015 } from '../migrations/1763769600015-audit-checkpoints.js';
 import { AuditSearch1763769600016 } from '../migrations/1763769600016-audit-search.js';
 import { AuditVerification1763769600018 } from '../migrations/1763769600018-audit-verification.js';
@@ -51,6 +52,7 @@ export const migrations = [
   AuthSsoPeople1763769600030,
   RecordsImportJobs1763769600040,
   RecordsQuarantine1763769600041,
+  RecordsMerges1763769600042,
   UsersProxies1763769600045,
   RecordsReading1763769600046,
 ];

@@ -311,6 +311,24 @@ GET /v1/imports/:id                           own  401 403 403 403 403 403 403 4
 GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 403 200 403
                                        other none  401 403 403 403 403 403 403 403 404 403
 
+# What a feed sent broken: it sees its own, the records office works it off. So do merges of charts.
+GET /v1/imports/quarantine                      -  401 403 403 403 403 200 403 403 200 403
+GET /v1/imports/quarantine/:id                own  401 403 403 403 403 200 403 403 200 403
+                                            other  401 403 403 403 403 200 403 403 404 403
+                                             none  401 403 403 403 403 404 403 403 404 403
+PUT /v1/imports/quarantine/:id                own  401 403 403 403 403 200 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+POST /v1/imports/quarantine/:id/retry         own  401 403 403 403 403 202 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+POST /v1/imports/quarantine/:id/discard       own  401 403 403 403 403 200 403 403 403 403
+                                           closed  401 403 403 403 403 409 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+GET /v1/chart-merges                            -  401 403 403 403 403 200 403 403 403 403
+POST /v1/chart-merges/:id/confirm             own  401 403 403 403 403 200 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+POST /v1/chart-merges/:id/undo                own  401 403 403 403 403 200 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+
 # The trail: compliance officers, nobody else.
 GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403 403
 POST /v1/audit/erasures                         -  401 403 403 403 403 403 201 403 403 403

@@ -3,7 +3,7 @@ import { createAdmin } from '../../src/cli/admin-create.js';
 import { SignIns } from '../../src/modules/auth/sign-in/sign-ins.js';
 import type { Ctx } from '../../src/platform/access/context.js';
 import { SERVICE_ROLES, STAFF_ROLES } from '../../src/platform/access/vocabulary.js';
-import { bundleOf, entryOf, patientText, worked } from '../harness/feed.js';
+import { bundleOf, entryOf, patientText, weightText, worked } from '../harness/feed.js';
 import { newPatient, NOBODY } from '../harness/hospital.js';
 import { currentCode, freshName } from '../harness/people.js';
 import { GROUP, newUser, PATCH_OP, USER } from '../harness/scim.js';
@@ -19,6 +19,7 @@ import {
   type Account,
   type World,
 } from './access-world.js';
+import { merge, openImport, quarantined } from './access-imports.js';
 import { download, exportRow, inclusion, proof, receipt, tile } from './access-audit.js';
 import { callback, exchange, identityOf, logout, ofProvider } from './access-sso.js';
 import { clientKey, invitedAccount, tokenRequest, withoutKeys } from './access-clients.js';
@@ -129,19 +130,6 @@ const decidedOn = async (world: World, person: Person, relation: Relation, statu
 
 const chart: Ask = ({ charts }, _, relation) => ({ params: { id: charts[relation]! } });
 const record: Ask = ({ records }, _, relation) => ({ params: { id: records[relation]! } });
-/** An import that takes files still: the feed's own, or another one's that it does not see. */
-const openImport =
-  (sent: Sent = {}): Ask =>
-  async ({ portal, imports }, _, relation) => {
-    if (relation !== 'own') return { params: { id: imports[relation]! }, subjects: nobody, ...sent };
-    const id = randomUUID();
-    await portal.owner.query(
-      `INSERT INTO records.import (import_id, account_id, source, bundle_type, status, entries, created, updated, unchanged, rejected, by_type, received_at, request_id)
-       SELECT $1, account_id, source, 'ndjson', 'open', 0, 0, 0, 0, 0, '{}', received_at, $1 FROM records.import WHERE import_id = $2`,
-      [id, imports.own],
-    );
-    return { params: { id }, subjects: nobody, ...sent };
-  };
 const imported: Ask = ({ imports }, _, relation) => ({ params: { id: imports[relation]! }, subjects: nobody });
 const reason = { reason: 'Because of the table.' };
 
@@ -478,6 +466,14 @@ export const REQUESTS: Record<string, Ask> = {
   'POST /v1/imports/:id/complete': openImport(),
   'POST /v1/imports/:id/cancel': openImport(),
   'GET /v1/imports': () => ({ subjects: nobody }),
+  'GET /v1/imports/quarantine': () => ({ subjects: nobody }),
+  'GET /v1/imports/quarantine/:id': quarantined(),
+  'PUT /v1/imports/quarantine/:id': quarantined({ bundle: weightText('broken', 'Patient/p', '2') }),
+  'POST /v1/imports/quarantine/:id/retry': quarantined(),
+  'POST /v1/imports/quarantine/:id/discard': quarantined({ body: { reason: 'walk' } }),
+  'GET /v1/chart-merges': () => ({ query: 'state=undone', subjects: nobody }),
+  'POST /v1/chart-merges/:id/confirm': merge(),
+  'POST /v1/chart-merges/:id/undo': merge({ body: { reason: 'walk' } }),
   'GET /v1/imports/:id': imported,
   'GET /v1/imports/:id/issues': imported,
 

@@ -87,6 +87,12 @@ portal_app
   records.keep_import()         EXECUTE
   records.sweep_chunks()        EXECUTE
   records.retry_quarantine()    EXECUTE
+  # Merges: a feed declares, the records office settles, each by one function.
+  records.chart_merge           SELECT
+  records.merge_charts()        EXECUTE
+  records.settle_merge()        EXECUTE
+  records.surviving_charts()    EXECUTE
+  users.suspended_link          SELECT
   records.directory_identifier  SELECT INSERT DELETE
 
   # The ledger: one door in, and whether something came in; nothing else.

@@ -60,8 +60,6 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   approve: 'U',
   decline: 'U',
   download: 'R',
-  hold: 'U',
-  release: 'U',
   review: 'U',
   retract: 'U',
   accept: 'U',

@@ -11,6 +11,8 @@ export interface WaitingRecord extends RecordKey {
   /** The chart that its sender named. */
   namedPatientId: string | null;
   version: number;
+  /** Where it stood in what was delivered. */
+  line: number;
   category: string[];
   resource: string;
 }
@@ -66,7 +68,7 @@ export class AwaitedRepository {
   /** Some of the records of which something has come. Deleted ones have nothing to resolve. */
   async due({ db }: Work, source: string, limit: number): Promise<WaitingRecord[]> {
     return db.query<WaitingRecord>(
-      `SELECT r.record_id AS "recordId", r.type, r.source_id AS "sourceId", r.patient_id AS "patientId", r.named_patient_id AS "namedPatientId", r.version, r.category, r.resource
+      `SELECT r.record_id AS "recordId", r.type, r.source_id AS "sourceId", r.patient_id AS "patientId", r.named_patient_id AS "namedPatientId", r.version, coalesce(r.import_line, 0) AS line, r.category, r.resource
          FROM records.record r JOIN (SELECT DISTINCT record_id FROM records.awaited WHERE source = $1 AND is_here ORDER BY record_id LIMIT $2) w USING (record_id)
         ORDER BY r.record_id`,
       [source, limit],

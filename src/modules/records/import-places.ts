@@ -30,7 +30,7 @@ export function placesOf(
   const taken = new Set<string>();
   for (const candidate of candidates.filter(({ type }) => type === 'Patient')) {
     // Null: it was deleted before it ever came.
-    const patientId = known.get(keyOf(candidate))?.patientId ?? charts.get(candidate) ?? null;
+    const patientId = known.get(keyOf(candidate))?.namedPatientId ?? charts.get(candidate) ?? null;
     // A chart's Patient has the chart's id; a second one for the same chart has one of its own.
     const freshId = patientId === null || taken.has(patientId) ? newId() : patientId;
     if (patientId !== null) taken.add(patientId);
@@ -41,7 +41,7 @@ export function placesOf(
     put(candidate, {
       recordId: known.get(keyOf(candidate))?.recordId ?? newId(),
       patientId: candidate.deletion
-        ? (known.get(keyOf(candidate))?.patientId ?? null)
+        ? (known.get(keyOf(candidate))?.namedPatientId ?? null)
         : patientNamedBy(candidate, book),
     });
   }

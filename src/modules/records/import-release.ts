@@ -2,6 +2,7 @@ import {
   factsOf,
   isSharedType,
   parseReference,
+  patientLinksOf,
   patientReferenceOf,
   provenanceTargetsOf,
   rewriteReferences,
@@ -71,7 +72,14 @@ export class ImportRelease {
     const released = resolved.filter(
       ({ record, namedPatientId: now }) => record.namedPatientId === null && now !== null,
     );
-    await tools.awaited.settle(ctx, [...(await this.current(resolved)), ...(await this.earlier(released))]);
+    const shown = await tools.merges.shown(
+      ctx,
+      released.map((one) => one.namedPatientId!),
+    );
+    await tools.awaited.settle(ctx, [
+      ...(await this.current(resolved, shown)),
+      ...(await this.earlier(released, shown)),
+    ]);
     await tools.feed.link(
       ctx,
       resolved
@@ -88,12 +96,24 @@ export class ImportRelease {
       source,
       released.map(({ record }) => keyOf(record)),
     );
+    for (const one of resolved) await this.merge(one);
     for (const { record, namedPatientId: patientId } of released)
       ctx.touch({
         ...{ patientId, type: record.type, id: record.recordId, version: record.version },
         category: auditCategory(record.category),
       });
     return { released: released.length, isDone: false };
+  }
+
+  /** A Patient whose successor has come. */
+  private async merge({ record, plain, namedPatientId }: Resolved): Promise<void> {
+    if (record.type !== 'Patient' || namedPatientId === null) return;
+    for (const { type, reference } of patientLinksOf(JSON.parse(plain.toString('utf8', plain.indexOf(NEWLINE) + 1)))) {
+      const [other] = idHere(reference);
+      if (other === undefined) continue;
+      const [from, into] = type === 'replaced-by' ? [namedPatientId, other] : [other, namedPatientId];
+      await this.tools.merges.merge(this.ctx, this.delivery, { from, into, kind: 'fhir-link', line: record.line });
+    }
   }
 
   private async bookOf(keys: ReadonlySet<string>): Promise<ReferenceBook> {
@@ -168,19 +188,19 @@ export class ImportRelease {
     return patientOfTargets({ provenanceTargets }, { resolve });
   }
 
-  private async current(resolved: readonly Resolved[]): Promise<Settled[]> {
+  private async current(resolved: readonly Resolved[], shown: ReadonlyMap<string, string>): Promise<Settled[]> {
     const settled: Settled[] = [];
     for (const { record, plain, namedPatientId, encounterId, departments } of resolved)
       settled.push({
         ...{ recordId: record.recordId, version: null, namedPatientId, encounterId, departments },
-        patientId: record.patientId ?? namedPatientId,
+        patientId: record.patientId ?? (namedPatientId === null ? null : (shown.get(namedPatientId) ?? namedPatientId)),
         ...(await this.sealed(record.recordId, record.version, namedPatientId, plain)),
       });
     return settled;
   }
 
   /** Earlier versions that nobody owned go where the record goes. */
-  private async earlier(released: readonly Resolved[]): Promise<Settled[]> {
+  private async earlier(released: readonly Resolved[], shown: ReadonlyMap<string, string>): Promise<Settled[]> {
     const { ctx, tools } = this;
     const owners = new Map(released.map(({ record, namedPatientId }) => [record.recordId, namedPatientId!]));
     const versions = await tools.awaited.ownerless(ctx, [...owners.keys()]);
@@ -190,7 +210,8 @@ export class ImportRelease {
       const patientId = owners.get(recordId)!;
       const plain = await tools.vault.open(ctx, placeOf(recordId, version), Buffer.from(resource, 'base64'));
       settled.push({
-        ...{ recordId, version, patientId, namedPatientId: patientId, encounterId: null, departments: [] },
+        ...{ recordId, version, namedPatientId: patientId, encounterId: null, departments: [] },
+        patientId: shown.get(patientId) ?? patientId,
         ...(await this.sealed(recordId, version, patientId, plain)),
       });
     }

@@ -5,6 +5,7 @@ import { isSharedType, rewriteReferences } from '../../fhir/index.js';
 import { hmac } from '../../platform/crypto/index.js';
 import type { Vault } from '../../platform/database/vault.js';
 import type { Charts } from '../users/index.js';
+import type { ChartMerges, Merged } from './chart-merges.js';
 import type { AwaitedRepository } from './awaited.repository.js';
 import type { FeedRepository, StoredRecord } from './feed.repository.js';
 import { keyOf, type Candidate, type Identified } from './import-candidates.js';
@@ -22,6 +23,7 @@ export interface Tools {
   feed: FeedRepository;
   awaited: AwaitedRepository;
   quarantine: QuarantineStore;
+  merges: ChartMerges;
   charts: Charts;
   words: RecordWords;
   vault: Vault;
@@ -33,6 +35,8 @@ export interface Tools {
 type Undecided = Omit<Decided, 'decision'> & {
   /** JSON pointers of references that stay as sent though they should mean a record. */
   unresolved: string[];
+  /** Charts that it says are one person's. */
+  merges: { from: string; into: string }[];
 };
 type Item = Undecided & Decided;
 
@@ -74,6 +78,7 @@ export class ImportRun {
       await this.patientsOfAnotherChart(items);
     }
     await this.writer.write(items);
+    for (const item of items) await this.merge(item);
     await quarantine.put(this.ctx, this.delivery, broken);
     await quarantine.supersede(
       this.ctx,
@@ -102,9 +107,15 @@ export class ImportRun {
   private async itemsOf(bundle: Identified): Promise<Undecided[]> {
     const { book, known } = await this.referenceBook(bundle);
     const charts = await this.newCharts(
-      bundle.candidates.filter((one) => one.type === 'Patient' && !one.deletion && !known.get(keyOf(one))?.patientId),
+      bundle.candidates.filter(
+        (one) => one.type === 'Patient' && !one.deletion && !known.get(keyOf(one))?.namedPatientId,
+      ),
     );
     const places = placesOf(bundle.candidates, book, { known, charts, newId });
+    const shown = await this.tools.merges.shown(
+      this.ctx,
+      [...places.values()].flatMap(({ patientId }) => patientId ?? []),
+    );
     const items: Undecided[] = [];
     for (const candidate of bundle.candidates) {
       if (items.length % BREATH_EVERY === 0) await breathe();
@@ -112,8 +123,10 @@ export class ImportRun {
       items.push({
         candidate,
         known: known.get(keyOf(candidate)),
-        ...place,
+        recordId: place.recordId,
         namedPatientId: place.patientId,
+        patientId: place.patientId === null ? null : (shown.get(place.patientId) ?? place.patientId),
+        merges: mergesOf(candidate, place.patientId, book),
         text: candidate.deletion ? '' : rewriteReferences(candidate.text, book.literal),
         ...this.incomingOf(candidate, book),
         ...visitOf(candidate, book),
@@ -172,6 +185,16 @@ export class ImportRun {
     );
   }
 
+  private async merge({ candidate, decision, merges }: Item): Promise<void> {
+    if (decision.action !== 'create' && decision.action !== 'update') return;
+    for (const { from, into } of merges) {
+      const said = { from, into, kind: 'fhir-link' as const, line: candidate.index };
+      const merged = await this.tools.merges.merge(this.ctx, this.delivery, said);
+      const [code, detail] = MERGES[merged];
+      this.report.warn(candidate, code, 'Patient.link', detail);
+    }
+  }
+
   private async chartsOf(patients: readonly Candidate[]): Promise<string[]> {
     const { charts, hospitalMrnSystem } = this.tools;
     const asked = patients.map((candidate) => feedPatient(candidate, this.delivery.source, hospitalMrnSystem));
@@ -203,6 +226,28 @@ const HELD = 'Whose record this is, is not known yet: it is kept, and shown to n
 const SAME_CLOCK = 'The content changed and its time did not: what was received last was taken.';
 const WITHDRAWN =
   'The record was deleted or entered in error, and this version is not newer: it is in the history only.';
+
+const NOT_MERGED = 'merge-refused';
+const MERGES: Record<Merged, readonly [string, string]> = {
+  merged: [
+    'charts-merged',
+    'Two charts are shown as one; accounts are cut off from both until the records office has looked at it.',
+  ],
+  known: ['charts-merged', 'The two charts are shown as one already.'],
+  undone: [NOT_MERGED, 'The records office has found that these are two persons.'],
+  'unknown-chart': [NOT_MERGED, 'This feed has no Patient in one of the two charts.'],
+  circular: [NOT_MERGED, 'The other chart was merged into this one before.'],
+  elsewhere: [NOT_MERGED, 'This chart was merged into another one before.'],
+};
+
+/** Patient.link of this record, by charts. */
+function mergesOf({ links }: Candidate, chart: string | null, book: ReferenceBook): { from: string; into: string }[] {
+  return links.flatMap(({ type, reference }) => {
+    const other = book.resolve(reference);
+    if (chart === null || other?.type !== 'Patient' || other.patientId === null || other.patientId === chart) return [];
+    return [type === 'replaced-by' ? { from: chart, into: other.patientId } : { from: other.patientId, into: chart }];
+  });
+}
 
 const targetOf = ({ type, recordId, namedPatientId }: StoredRecord) => ({ type, recordId, patientId: namedPatientId });
 

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { ResourceInspector, type BundleLimits } from '../../fhir/index.js';
+import { ResourceInspector, type BundleLimits, type Inspection } from '../../fhir/index.js';
 import { AuditSink } from '../../platform/access/audit-sink.js';
 import type { Touch } from '../../platform/access/trail.js';
 import { Clock } from '../../platform/clock.js';
@@ -9,6 +9,7 @@ import { Database } from '../../platform/database/database.js';
 import { Vault } from '../../platform/database/vault.js';
 import { Charts } from '../users/index.js';
 import { AwaitedRepository } from './awaited.repository.js';
+import { ChartMerges } from './chart-merges.js';
 import { FeedRepository } from './feed.repository.js';
 import { ImportBodies } from './import-bodies.js';
 import { candidatesOf, identityOf, keyOf } from './import-candidates.js';
@@ -47,6 +48,7 @@ export class ImportWorker implements OnApplicationShutdown {
     feed: FeedRepository,
     awaited: AwaitedRepository,
     quarantine: QuarantineStore,
+    merges: ChartMerges,
     charts: Charts,
     words: RecordWords,
     vault: Vault,
@@ -54,7 +56,7 @@ export class ImportWorker implements OnApplicationShutdown {
   ) {
     this.limits = bundleLimits(config);
     this.tools = {
-      ...{ feed, awaited, quarantine, charts, words, vault },
+      ...{ feed, awaited, quarantine, merges, charts, words, vault },
       macKeys: ring.subkeys('records/content'),
       hospitalMrnSystem: config.hospital.mrnSystem,
     };
@@ -86,6 +88,11 @@ export class ImportWorker implements OnApplicationShutdown {
   /** Ends it without doing more. */
   async fail(turn: Turn, code: string): Promise<void> {
     await this.transaction(turn, (ctx) => this.jobs.finish(ctx, turn, 'failed', code));
+  }
+
+  /** A text as an import would find it. */
+  async inspect(text: string): Promise<Inspection> {
+    return (await this.inspector.inspectMany([text]))[0]!;
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -166,8 +173,8 @@ export class ImportWorker implements OnApplicationShutdown {
       const record = await this.tools.quarantine.retried(ctx, id);
       if (!record) return;
       const report = new ImportReport('collection');
-      const [inspection] = await this.inspector.inspectMany([record.text]);
-      const entry = { index: record.line, resource: { text: record.text, inspection: inspection! } };
+      const inspection = await this.inspect(record.text);
+      const entry = { index: record.line, resource: { text: record.text, inspection } };
       const identified = candidatesOf([entry], report);
       for (const candidate of identified.candidates) candidate.isCorrected = record.isCorrected;
       const [again] = identified.broken;

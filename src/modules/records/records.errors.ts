@@ -59,6 +59,22 @@ export const importNotOpen = (): Problem =>
 
 export const isOver = (): Problem => new Problem(409, 'records.import-over', 'This import is over already.');
 
+export const quarantineSettled = (): Problem =>
+  new Problem(
+    409,
+    'records.quarantine-settled',
+    'This record does not lie open in quarantine: it is tried again, or it was released, discarded or replaced.',
+  );
+
+export const otherRecord = (): Problem =>
+  new Problem(
+    422,
+    'records.other-record',
+    'The corrected resource must have the type and id of the one that was sent.',
+  );
+
+export const mergeSettled = (): Problem => new Problem(409, 'records.merge-settled', 'This merge was settled already.');
+
 /** A tombstone: https://hl7.org/fhir/R4/http.html#delete */
 export const deletedRecord = (): Problem =>
   new Problem(410, 'records.gone', 'This record was deleted by the system that it came from.');

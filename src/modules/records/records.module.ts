@@ -1,6 +1,9 @@
 import { Module } from '@nestjs/common';
 import { UsersModule } from '../users/index.js';
 import { AwaitedRepository } from './awaited.repository.js';
+import { ChartMergeController } from './chart-merge.controller.js';
+import { ChartMergeService } from './chart-merge.service.js';
+import { ChartMerges } from './chart-merges.js';
 import { FeedRepository } from './feed.repository.js';
 import { ImportBodies } from './import-bodies.js';
 import { ImportJobRepository } from './import-job.repository.js';
@@ -17,7 +20,7 @@ import { readingControllers, readingProviders } from './reading.js';
 
 @Module({
   imports: [UsersModule],
-  controllers: [ImportController, QuarantineController, ...readingControllers],
+  controllers: [ImportController, QuarantineController, ChartMergeController, ...readingControllers],
   providers: [
     ImportService,
     ImportRepository,
@@ -27,6 +30,8 @@ import { readingControllers, readingProviders } from './reading.js';
     ImportWorker,
     FeedRepository,
     AwaitedRepository,
+    ChartMerges,
+    ChartMergeService,
     QuarantineStore,
     QuarantineRepository,
     QuarantineService,

@@ -29,13 +29,21 @@ export function recordsPolicy(policy: Policy, person: Person): void {
     readCharts(policy, charts);
     policy.allow(['create', 'update', 'retract'], 'Record', { patientId: { $in: charts } });
     // Holding back is said of one record by one clinician; so is that a result was looked at, and what patients supplied is gone by.
-    policy.allow(['hold', 'release', 'review', 'accept', 'decline'], 'Record', { patientId: { $in: charts } });
+    policy.allow(['review', 'accept', 'decline'], 'Record', { patientId: { $in: charts } });
+    policy.allow(['create', 'end', 'list', 'read'], 'Hold', { patientId: { $in: charts } });
     policy.allow('read', 'ChartSettings', { patientId: { $in: charts } });
   }
   // Which records are sensitive is a decision of records officers; compliance officers look at what was decided.
   if (person.roles.has('records_officer')) policy.allow(['read', 'update', 'list'], 'SensitivityRules');
   if (person.roles.has('compliance_officer')) policy.allow(['read', 'list'], 'SensitivityRules');
+  // Putting right what a feed sent broken is the records office's work; the feed sees what lies there of its own.
+  if (person.roles.has('records_officer')) {
+    policy.allow(['read', 'list', 'update', 'confirm', 'decline'], 'Quarantine');
+    // So is the last word on whether two charts are one person's.
+    policy.allow(['read', 'list', 'confirm', 'revoke'], 'ChartMerge');
+  }
   if (person.roles.has('integration') && person.source !== null) {
     policy.allow(['create', 'import', 'confirm', 'end', 'read', 'list'], 'Import', { accountId: person.id });
+    policy.allow(['read', 'list'], 'Quarantine', { accountId: person.id });
   }
 }

@@ -46,6 +46,8 @@ export interface Subjects {
   Email: { accountId: string };
   /** Entries of the audit trail, as bytes. */
   EntryBundle: object;
+  /** That a record is held back from its patient. */
+  Hold: { patientId: string };
   Import: { accountId: string };
   Event: object;
   /** As whom an identity provider knows the holder of an account. */
@@ -53,6 +55,10 @@ export interface Subjects {
   IdentityProvider: object;
   Patient: { id: string };
   Practitioner: { id: string };
+  /** That two charts are one person's. */
+  ChartMerge: object;
+  /** Records that are kept apart from the charts because they are no good R4; of the account whose feed sent them. */
+  Quarantine: { accountId: string };
   /** That an entry is in the audit trail. */
   Proof: object;
   /** One event of the audit trail with its proof; of no patient: ''. */
@@ -126,8 +132,6 @@ export const ACTIONS = [
   'decline',
   'check',
   'download',
-  'hold',
-  'release',
   'review',
   'retract',
   'accept',
