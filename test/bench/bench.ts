@@ -20,6 +20,7 @@ import { urlsOf } from '../harness/database.js';
 import { startPortal } from '../harness/portal.js';
 import { importBundle } from '../harness/feed.js';
 import { makeAdmin, makeFeed, makePatient, openAccount } from '../harness/people.js';
+import { importRate } from './imports.js';
 import { signInThroughput, timing, type Bench, type Person } from './signin.js';
 import { median } from './statistics.js';
 
@@ -36,7 +37,7 @@ const { values: args } = parseArgs({
 });
 if (args.help) {
   console.log(
-    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--only record|page|timing|signin]',
+    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--only record|page|import|timing|signin]',
   );
   process.exit(0);
 }
@@ -190,6 +191,8 @@ const isWanted = (name: string): boolean => args.only === '' || args.only === na
 const people: Person[] = [];
 if (isWanted('timing') || isWanted('signin'))
   while (people.length < 12) people.push((await makePatient(seed, admin)).credentials);
+const imports = isWanted('import') ? await importRate(seed, admin, ROUNDS) : null;
+if (imports) console.table({ import: imports });
 await seed.close();
 
 const env = {

@@ -52,11 +52,12 @@ export class ImportRelease {
     const { ctx, delivery, tools } = this;
     const { source } = delivery;
     await tools.feed.begin(ctx, source);
-    const due = await tools.awaited.due(ctx, source, AT_ONCE);
-    if (due.length === 0) return { released: 0, isDone: true };
+    const all = await tools.awaited.due(ctx, source, AT_ONCE);
+    if (all.length === 0) return { released: 0, isDone: true };
+    const due = all.filter(({ resource }) => resource !== '');
     const keys = await tools.awaited.keysOf(
       ctx,
-      due.map(({ recordId }) => recordId),
+      all.map(({ recordId }) => recordId),
     );
     const book = await this.bookOf(new Set([...keys.values()].flat()));
     const plains = await tools.vault.openAll(
@@ -76,6 +77,8 @@ export class ImportRelease {
       ctx,
       released.map((one) => one.namedPatientId!),
     );
+    const tombstones = all.filter(({ resource }) => resource === '');
+    await this.settleTombstones(tombstones, keys, book);
     await tools.awaited.settle(ctx, [
       ...(await this.current(resolved, shown)),
       ...(await this.earlier(released, shown)),
@@ -188,6 +191,37 @@ export class ImportRelease {
     return patientOfTargets({ provenanceTargets }, { resolve });
   }
 
+  /** Whose a deleted record was, the versions say that it stands for; those go with it. */
+  private async settleTombstones(
+    tombstones: readonly WaitingRecord[],
+    keys: ReadonlyMap<string, string[]>,
+    book: ReferenceBook,
+  ): Promise<void> {
+    const { ctx, tools, delivery } = this;
+    for (const record of tombstones) {
+      const namedPatientId = await this.ownerInHistory(record, book);
+      const left = namedPatientId === null ? (keys.get(record.recordId) ?? []) : [];
+      await tools.awaited.expect(ctx, delivery.source, [{ recordId: record.recordId, isNew: false, keys: left }]);
+      if (namedPatientId === null) continue;
+      const shown = await tools.merges.shown(ctx, [namedPatientId]);
+      const patientId = shown.get(namedPatientId) ?? namedPatientId;
+      await tools.feed.adopt(ctx, [{ recordId: record.recordId, patientId, namedPatientId }]);
+      await tools.awaited.settle(ctx, await this.earlierOf([[record.recordId, namedPatientId]], shown));
+    }
+  }
+
+  private async ownerInHistory(record: WaitingRecord, book: ReferenceBook): Promise<string | null> {
+    const versions = await this.tools.awaited.ownerless(this.ctx, [record.recordId]);
+    for (const { version, resource } of versions.reverse()) {
+      if (resource === '') continue;
+      const place = placeOf(record.recordId, version);
+      const plain = await this.tools.vault.open(this.ctx, place, Buffer.from(resource, 'base64'));
+      const owner = await this.patientOf(record, plain.toString('utf8', plain.indexOf(NEWLINE) + 1), book);
+      if (owner !== null) return owner;
+    }
+    return null;
+  }
+
   private async current(resolved: readonly Resolved[], shown: ReadonlyMap<string, string>): Promise<Settled[]> {
     const settled: Settled[] = [];
     for (const { record, plain, namedPatientId, encounterId, departments } of resolved)
@@ -200,9 +234,19 @@ export class ImportRelease {
   }
 
   /** Earlier versions that nobody owned go where the record goes. */
-  private async earlier(released: readonly Resolved[], shown: ReadonlyMap<string, string>): Promise<Settled[]> {
+  private earlier(released: readonly Resolved[], shown: ReadonlyMap<string, string>): Promise<Settled[]> {
+    return this.earlierOf(
+      released.map(({ record, namedPatientId }) => [record.recordId, namedPatientId!]),
+      shown,
+    );
+  }
+
+  private async earlierOf(
+    released: readonly [recordId: string, patientId: string][],
+    shown: ReadonlyMap<string, string>,
+  ): Promise<Settled[]> {
     const { ctx, tools } = this;
-    const owners = new Map(released.map(({ record, namedPatientId }) => [record.recordId, namedPatientId!]));
+    const owners = new Map(released);
     const versions = await tools.awaited.ownerless(ctx, [...owners.keys()]);
     const settled: Settled[] = [];
     for (const { recordId, version, resource } of versions) {

@@ -131,6 +131,7 @@ export class ImportRun {
         ...this.incomingOf(candidate, book),
         ...visitOf(candidate, book),
         awaited: awaitedBy(candidate, place.patientId, book),
+        owners: ownersOf(candidate, book),
         unresolved: unresolvedIn(candidate, book),
       });
     }
@@ -273,6 +274,12 @@ function unresolvedIn({ references }: Candidate, book: ReferenceBook): string[] 
       paths.set(reference, path);
   }
   return [...paths.values()];
+}
+
+/** What has to come before it is known whose it is. */
+function ownersOf({ patientReference, provenanceTargets }: Candidate, book: ReferenceBook): string[] {
+  const references = patientReference === undefined ? provenanceTargets : [patientReference, ...provenanceTargets];
+  return references.flatMap((reference) => book.awaitedKey(reference) ?? []);
 }
 
 /** What has to come before its references, and with them whose it is, are known: also the patient of a record that it hangs on. */

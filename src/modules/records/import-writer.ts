@@ -25,6 +25,8 @@ export interface Decided extends Incoming {
   targets: readonly string[];
   /** What its references mean that has not come yet. */
   awaited: readonly string[];
+  /** Of these, what says whose it is. */
+  owners: readonly string[];
   decision: Decision;
 }
 
@@ -91,7 +93,17 @@ export class ImportWriter {
     await awaited.expect(
       ctx,
       delivery.source,
-      current.map(({ recordId, known, awaited: keys }) => ({ recordId, isNew: !known, keys })),
+      current
+        .filter((item) => !isOwnerlessTombstone(item))
+        .map(({ recordId, known, awaited: keys }) => ({ recordId, isNew: !known, keys })),
+    );
+    // A tombstone waits with the versions that it stands for: they will say whose it is.
+    await awaited.expect(
+      ctx,
+      delivery.source,
+      late
+        .filter(({ known, patientId }) => known!.isDeleted && known!.patientId === null && patientId === null)
+        .map(({ recordId, owners }) => ({ recordId, isNew: true, keys: owners })),
     );
     await awaited.arrived(ctx, delivery.source, [...arrivalsOf(current), ...arrivalsOf(adopted)]);
     for (const item of [...current, ...late]) this.touch(item);
@@ -190,6 +202,9 @@ export class ImportWriter {
     if (known && known.patientId !== patientId) this.ctx.touch({ patientId: known.patientId, ...touch });
   }
 }
+
+const isOwnerlessTombstone = ({ candidate, known, patientId }: Decided): boolean =>
+  candidate.deletion !== null && known !== undefined && patientId === null;
 
 const versionOf = ({ decision }: Decided): number => ('version' in decision ? decision.version : 1);
 
