@@ -1,4 +1,6 @@
 import { entryOf, type ResourceText } from './feed.js';
+import { known, type Hospital } from './hospital.js';
+import { makePatient, type Caller } from './people.js';
 
 const LOINC = 'http://loinc.org';
 
@@ -148,3 +150,19 @@ export const CHART: readonly string[] = [
     `"status":"planned","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"},"period":{"start":"2027-01-30T08:30:00-05:00"}`,
   ),
 ];
+
+/** Somebody who acts for a patient; of their sensitive records those with these labels alone are open to them. */
+export async function makeProxyOf(
+  { portal, admin }: Hospital,
+  patientId: string,
+  openLabels: readonly string[] = [],
+): Promise<Caller & { id: string }> {
+  const caller = await known(makePatient(portal, admin));
+  await portal.owner.query(`UPDATE users.account_role SET role = 'proxy' WHERE account_id = $1`, [caller.id]);
+  await portal.owner.query('UPDATE users.patient SET account_id = NULL WHERE account_id = $1', [caller.id]);
+  await portal.owner.query(
+    `INSERT INTO users.proxy_grant (proxy_grant_id, account_id, patient_id, open_labels, starts_at) VALUES (gen_random_uuid(), $1, $2, $3, now() - interval '1 day')`,
+    [caller.id, patientId, openLabels],
+  );
+  return caller;
+}

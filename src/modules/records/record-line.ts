@@ -120,8 +120,8 @@ export async function recordsOf(ctx: SignedIn, vault: Vault, rows: readonly Reco
   return rows.map((row, at) => {
     authorize(ctx, 'read', 'Record', { patientId: row.patient_id });
     touchRecord(ctx, row);
-    if (row.status === WITHDRAWN) return withdrawn(ctx, row);
     const { head, resource } = unpackRecord(opened[at]!);
+    if (row.status === WITHDRAWN) return withdrawn(ctx, row, head);
     return { patientId: row.patient_id, ...lineOf(ctx, row, head), resource: new RawJson(resource) };
   });
 }
@@ -134,14 +134,20 @@ const VERIFIED: Readonly<Record<string, string>> = {
 };
 
 /** US Core, general guidance: a patient-facing server should give id and status of such a record, and no more. */
-function withdrawn(ctx: SignedIn, row: RecordRow): RecordView {
-  const { record_id: id, type } = row;
+export function withdrawnText(type: string, id: string): string {
   const system = VERIFIED[type];
   const status = system ? { verificationStatus: { coding: [{ system, code: WITHDRAWN }] } } : { status: WITHDRAWN };
+  return JSON.stringify({ resourceType: type, id, ...status });
+}
+
+/** Why it was withdrawn, where that was said here, is for those who treat the patient. */
+function withdrawn(ctx: SignedIn, row: RecordRow, { details }: RecordHead): RecordView {
+  const { record_id: id, type } = row;
   const bare = { ...row, category: [], code_system: '', code: '', effective_at: null, labels: [] };
+  const reason = isTreating(ctx, row.patient_id) && row.origin !== 'feed' ? details?.reason : undefined;
   return {
     patientId: row.patient_id,
-    ...lineOf(ctx, bare, EMPTY),
-    resource: new RawJson(Buffer.from(JSON.stringify({ resourceType: type, id, ...status }))),
+    ...lineOf(ctx, bare, reason === undefined ? EMPTY : { ...EMPTY, details: { reason } }),
+    resource: new RawJson(Buffer.from(withdrawnText(type, id))),
   };
 }
