@@ -8,7 +8,7 @@ import { Caller, makeAdmin, makeFeed } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 import { PortalProcess } from '../harness/process.js';
 
-const LINES = 6_000;
+const LINES = 4_000;
 const KILLS = 3;
 
 let database: Config['database'];
@@ -47,7 +47,7 @@ const state = async (source: string): Promise<unknown> =>
 describe('an import that is worked by a process', () => {
   it(`which is killed ${KILLS} times on its way goes on where it stood, and ends as if nothing had happened: nothing twice, nothing lost`, async () => {
     const undisturbed = await makeFeed(seed, await makeAdmin(seed), 'https://undisturbed.test');
-    const whole = await importLines(undisturbed, ...lines('MRN-U'));
+    const whole = await importLines(undisturbed, ...lines('MRN-K'));
     const { body } = await sendBundle(feed, lines('MRN-K').join('\n'), 'application/fhir+ndjson')
       .set('X-Request-Id', '01990000-0000-7000-8000-00000000c111')
       .expect(202);

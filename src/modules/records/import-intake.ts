@@ -18,7 +18,8 @@ export interface InspectedEntry extends Omit<BundleEntry, 'resourceText'> {
   resource?: { text: string; inspection: Inspection };
 }
 
-export const BUNDLE_TYPES = ['transaction', 'batch', 'collection'] as const;
+/** A document's entries are taken like a collection's: its Composition is one of them and names the others. */
+export const BUNDLE_TYPES = ['transaction', 'batch', 'collection', 'document'] as const;
 export type BundleType = (typeof BUNDLE_TYPES)[number];
 
 export interface InspectedBundle {

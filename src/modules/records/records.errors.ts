@@ -24,9 +24,9 @@ export const unsupportedBundleType = (): Problem =>
   new Problem(
     422,
     'records.bundle-type',
-    'Send a Bundle of type transaction, batch or collection. Nothing was stored.',
+    'Send a Bundle of type transaction, batch, collection or document. Nothing was stored.',
     {
-      errors: [{ pointer: '/type', code: 'bundle-type', detail: 'One of transaction, batch, collection.' }],
+      errors: [{ pointer: '/type', code: 'bundle-type', detail: 'One of transaction, batch, collection, document.' }],
     },
   );
 
