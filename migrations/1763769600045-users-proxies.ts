@@ -15,7 +15,11 @@ export class UsersProxies1763769600045 implements MigrationInterface {
         CONSTRAINT proxy_grant__period CHECK (ends_at >= starts_at),
         CONSTRAINT proxy_grant__one_at_a_time EXCLUDE USING gist
           (account_id extension.gist_uuid_ops WITH =, patient_id extension.gist_uuid_ops WITH =, tstzrange(starts_at, ends_at) WITH &&));
+      CREATE INDEX proxy_grant__of_patient ON users.proxy_grant (patient_id);
       CREATE INDEX proxy_grant__of_account ON users.proxy_grant (account_id, patient_id);
+      -- The server reads them by the view and the function below; this is for the day on which it may ask for more.
+      ALTER TABLE users.proxy_grant ENABLE ROW LEVEL SECURITY;
+      CREATE POLICY proxy_grant__own ON users.proxy_grant FOR SELECT TO portico_app USING (account_id = platform.account_id());
       CREATE VIEW users.proxied_chart AS
         SELECT g.patient_id, g.open_labels FROM users.proxy_grant g
           JOIN users.duty r ON r.account_id = g.account_id AND r.role = 'proxy'

@@ -20,6 +20,20 @@ import {
   type World,
 } from './access-world.js';
 import { merge, openImport, quarantined } from './access-imports.js';
+import {
+  correct,
+  decide,
+  holdBack,
+  holds,
+  lift,
+  retract,
+  review,
+  rules,
+  settings,
+  timeline,
+  versions,
+  write,
+} from './access-records.js';
 import { download, exportRow, inclusion, proof, receipt, tile } from './access-audit.js';
 import { callback, exchange, identityOf, logout, ofProvider } from './access-sso.js';
 import { clientKey, invitedAccount, tokenRequest, withoutKeys } from './access-clients.js';
@@ -448,7 +462,26 @@ export const REQUESTS: Record<string, Ask> = {
   },
 
   'GET /v1/patients/:id/records': chart,
+  'GET /v1/patients/:id/summary': chart,
+  'GET /v1/patients/:id/timeline': timeline,
+  'GET /v1/patients/:id/chart-settings': chart,
+  'PUT /v1/patients/:id/chart-settings': settings,
+  'POST /v1/patients/:id/records': write,
   'GET /v1/records/:id': record,
+  'PUT /v1/records/:id': correct,
+  'GET /v1/records/:id/history': versions(),
+  'GET /v1/records/:id/history/:version': versions({ version: '1' }),
+  'GET /v1/records/:id/provenance': versions(),
+  'POST /v1/records/:id/retract': retract,
+  'POST /v1/records/:id/accept': decide,
+  'POST /v1/records/:id/decline': decide,
+  'POST /v1/records/:id/review': review,
+  'POST /v1/records/:id/hold': holdBack,
+  'DELETE /v1/records/:id/hold': lift,
+  'GET /v1/records/:id/holds': holds,
+  'GET /v1/sensitivity-rules': () => ({ subjects: nobody }),
+  'GET /v1/sensitivity-rules/versions': () => ({ subjects: nobody }),
+  'PUT /v1/sensitivity-rules': rules,
 
   'POST /v1/imports': ({ portal }) => {
     const mrn = randomUUID();

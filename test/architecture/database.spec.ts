@@ -133,7 +133,6 @@ describe('tables', () => {
       'records.record_version',
       'users.care_team_member',
       'users.patient',
-      'users.proxy_grant',
       'users.suspended_link',
     ]);
     const policies = await owner.query<{ schemaname: string; roles: string; permissive: string; open: boolean }>(
@@ -148,11 +147,13 @@ describe('tables', () => {
       UNION ALL SELECT format('%s.%s', schemaname, matviewname) FROM pg_matviews WHERE schemaname = ANY($1)`;
     expect(await lines(views, [OURS])).toEqual([
       'audit.published',
+      'records.waiting_chart',
       'users.care_now',
       'users.duty',
       'users.own_chart',
       'users.own_feed',
       'users.own_practice',
+      'users.proxied_chart',
     ]);
   });
 
