@@ -52,6 +52,7 @@ export class RecordsQuarantine1763769600041 implements MigrationInterface {
       CREATE TRIGGER keep BEFORE UPDATE ON records.quarantine FOR EACH ROW EXECUTE FUNCTION records.keep_quarantine();
 
       ALTER TABLE records.import ADD retry_of uuid CONSTRAINT import__retry_of REFERENCES records.quarantine;
+      CREATE INDEX import__of_quarantine ON records.import (retry_of);
       -- A second try is an import of the feed that sent it, asked for by the records office.
       CREATE FUNCTION records.retry_quarantine(_quarantine_id uuid, _import_id uuid, _request_id uuid, _session_id uuid, _now timestamptz) RETURNS boolean
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -16,6 +16,8 @@ export class RecordsMerges1763769600042 implements MigrationInterface {
         suspended_at timestamptz NOT NULL,
         settled_at timestamptz,
         CONSTRAINT suspended_link__pk PRIMARY KEY (merge_id, patient_id));
+      CREATE INDEX suspended_link__of_patient ON users.suspended_link (patient_id);
+      CREATE INDEX suspended_link__of_account ON users.suspended_link (account_id);
       GRANT SELECT ON users.suspended_link TO portico_app;
       ALTER TABLE users.suspended_link ENABLE ROW LEVEL SECURITY;
       CREATE POLICY suspended_link__office ON users.suspended_link FOR SELECT TO portico_app USING (${OFFICE});

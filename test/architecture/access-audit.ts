@@ -32,7 +32,7 @@ export async function inclusion(world: World, relation: Relation): Promise<Sent>
 /** A tile's name stands in the path as it is. */
 export async function tile(world: World, relation: Relation): Promise<Sent> {
   await sealedLog(world);
-  return { params: { '*': relation === 'none' ? '000' : '000.p/1' }, subjects: nobody };
+  return { params: { '*': relation === 'none' ? '999' : '000.p/1' }, subjects: nobody };
 }
 
 /** The receipt of an event about the patient's own chart, about another's, or of none. */

@@ -133,6 +133,7 @@ describe('tables', () => {
       'records.record_version',
       'users.care_team_member',
       'users.patient',
+      'users.proxy_grant',
       'users.suspended_link',
     ]);
     const policies = await owner.query<{ schemaname: string; roles: string; permissive: string; open: boolean }>(
