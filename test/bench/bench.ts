@@ -20,6 +20,7 @@ import { urlsOf } from '../harness/database.js';
 import { startPortal } from '../harness/portal.js';
 import { importBundle } from '../harness/feed.js';
 import { makeAdmin, makeFeed, makePatient, openAccount } from '../harness/people.js';
+import { chartReads } from './chart.js';
 import { importRate } from './imports.js';
 import { signInThroughput, timing, type Bench, type Person } from './signin.js';
 import { median } from './statistics.js';
@@ -32,12 +33,13 @@ const { values: args } = parseArgs({
     pairs: { type: 'string', default: '400' },
     cost: { type: 'string', default: '12' },
     only: { type: 'string', default: '' },
+    charts: { type: 'string', default: '10,1000,10000' },
     help: { type: 'boolean', default: false },
   },
 });
 if (args.help) {
   console.log(
-    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--only record|page|import|timing|signin]',
+    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--only record|page|chart|import|timing|signin] [--charts 10,1000,10000]',
   );
   process.exit(0);
 }
@@ -191,6 +193,8 @@ const isWanted = (name: string): boolean => args.only === '' || args.only === na
 const people: Person[] = [];
 if (isWanted('timing') || isWanted('signin'))
   while (people.length < 12) people.push((await makePatient(seed, admin)).credentials);
+const charts = isWanted('chart') ? await chartReads(seed, admin, args.charts.split(',').map(Number)) : null;
+if (charts) console.table(charts);
 const imports = isWanted('import') ? await importRate(seed, admin, ROUNDS) : null;
 if (imports) console.table({ import: imports });
 await seed.close();
