@@ -52,7 +52,7 @@ export class ImportReport {
 
   constructor(
     private readonly bundleType: BundleType | 'ndjson',
-    /** Issues that there is still room for. */
+    /** Issues that there is still room for; below 0: it was said already that there are too many. */
     private readonly room = MAX_ISSUES,
   ) {}
 
@@ -118,8 +118,8 @@ export class ImportReport {
   /** By entry; errors before warnings where there are too many for all. */
   get issues(): Issue[] {
     const all = [...this.errors, ...this.warnings];
-    const kept = all.slice(0, this.room).sort((a, b) => (a.entry ?? a.line ?? -1) - (b.entry ?? b.line ?? -1));
-    if (this.room > 0 && all.length > this.room) kept.push(tooMany);
+    const kept = all.slice(0, Math.max(this.room, 0)).sort((a, b) => (a.entry ?? a.line ?? -1) - (b.entry ?? b.line ?? -1));
+    if (this.room >= 0 && all.length > this.room) kept.push(tooMany);
     return kept;
   }
 
