@@ -9,12 +9,13 @@ import { AppModule, type AppParts } from './app.module.js';
 import { AuditSink } from './platform/access/audit-sink.js';
 import { Clock } from './platform/clock.js';
 import type { Config } from './platform/config/config.js';
-import { OpenApi, openApiOf } from './platform/docs/openapi.js';
+import { OpenApi } from './platform/docs/openapi.js';
 import { openTo } from './platform/http/cors.js';
 import { RequestPipeline } from './platform/http/pipeline.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { validationPipe } from './platform/http/validation.js';
 import { Logger } from './platform/logging/logger.js';
+import { Metrics } from './platform/metrics/metrics.js';
 
 /** HTTPS from files, TLS 1.2 or later; `reload` reads them again (SIGHUP) for new connections. */
 function tlsOf(tls: NonNullable<Config['http']['tls']>) {
@@ -82,6 +83,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
     app.get(Clock),
     logger,
     config.http.publicUrl,
+    app.get(Metrics),
   ));
   const fastify = adapter.getInstance<FastifyInstance>();
   // Only for its parser and serialiser: it reads no request and writes no answer by itself.
@@ -93,7 +95,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
   app.useGlobalFilters(new ProblemFilter(config.http.publicUrl, logger));
   app.useGlobalPipes(validationPipe());
   await app.init();
-  app.get(OpenApi).document = openApiOf(app, config);
+  app.get(OpenApi).describes(app, config);
   await adapter.getInstance<FastifyInstance>().ready();
   return app;
 }

@@ -1,21 +1,22 @@
 import { parseArgs } from 'node:util';
 import { adminCreate } from './cli/admin-create.js';
+import { auditArchive } from './cli/audit-archive.js';
 import { auditVerify } from './cli/audit-verify.js';
 import { clientKey, clientToken } from './cli/client-key.js';
 import { demo, demoCode, demoToken } from './cli/demo.js';
 import { doctor } from './cli/doctor.js';
 import { keysAnnounce, keysCreate, keysRemove, keysRotate } from './cli/keys.js';
 import { migrateCommand } from './cli/migrate.js';
-import { OperatorError, type Command } from './cli/command.js';
+import type { Command } from './cli/command.js';
 import { auditNewOrigin } from './cli/audit-new-origin.js';
 import { witness } from './cli/witness.js';
-import { KeyFileError } from './platform/crypto/index.js';
-import { ConfigError } from './platform/config/config.js';
+import { operatorWords } from './operator-words.js';
 
 const commands: Record<string, Command> = {
   migrate: migrateCommand,
   'admin:create': adminCreate,
   'audit:verify': auditVerify,
+  'audit:archive': auditArchive,
   'audit:new-origin': auditNewOrigin,
   'client:key': clientKey,
   'client:token': clientToken,
@@ -73,8 +74,6 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   const isUsage = (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-  const isTheirs =
-    error instanceof ConfigError || error instanceof OperatorError || error instanceof KeyFileError || isUsage;
-  console.error(isTheirs ? (error as Error).message : error);
+  console.error(isUsage ? (error as Error).message : (operatorWords(error) ?? error));
   process.exitCode = isUsage ? 2 : 1;
 }

@@ -21,7 +21,13 @@ import { RecordsQuarantine1763769600041 } from '../migrations/1763769600041-reco
 import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-proxies.js';
 import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
 import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
+import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
+import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
 import { AuditCheckpoints1763769600015 } from '../migrations/1763769600015-audit-checkpoints.js';
+import { AuditFaults1763769600021 } from '../migrations/1763769600021-audit-faults.js';
+import { AuditRetention1763769600022 } from '../migrations/1763769600022-audit-retention.js';
+import { AuditExportParts1763769600024 } from '../migrations/1763769600024-audit-export-parts.js';
+import { AuditReports1763769600023 } from '../migrations/1763769600023-audit-reports.js';
 import { AuditSearch1763769600016 } from '../migrations/1763769600016-audit-search.js';
 import { AuditVerification1763769600018 } from '../migrations/1763769600018-audit-verification.js';
 import { AuditExports1763769600017 } from '../migrations/1763769600017-audit-exports.js';
@@ -49,12 +55,18 @@ export const migrations = [
   AuditVerification1763769600018,
   AuthFourEyes1763769600019,
   AuditErasure1763769600020,
+  AuditReports1763769600023,
+  AuditFaults1763769600021,
+  AuditRetention1763769600022,
+  AuditExportParts1763769600024,
   AuthSsoPeople1763769600030,
   RecordsImportJobs1763769600040,
   RecordsQuarantine1763769600041,
   RecordsMerges1763769600042,
   UsersProxies1763769600045,
   RecordsReading1763769600046,
+  AuthLines1763769600031,
+  PlatformSchema1763769600032,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

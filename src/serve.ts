@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { reloadTls } from './app.js';
-import type { Config } from './platform/config/config.js';
+import { ConfigError, type Config } from './platform/config/config.js';
 import { Logger } from './platform/logging/logger.js';
 
 /** Longest time that requests under way get to finish, in milliseconds. */
@@ -18,7 +18,9 @@ export async function listen(
   config: Config,
   stopped: () => Promise<void> = () => Promise.resolve(),
 ): Promise<string> {
-  await app.listen(config.http.port, config.http.host);
+  await app.listen(config.http.port, config.http.host).catch((error: unknown) => {
+    throw cannotListen(error, config.http);
+  });
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
@@ -49,4 +51,16 @@ export async function listen(
   const { port } = app.getHttpServer().address() as AddressInfo;
   const host = config.http.host.includes(':') ? `[${config.http.host}]` : config.http.host;
   return `${config.http.tls ? 'https' : 'http'}://${host}:${port}`;
+}
+
+const WHY: Record<string, string> = {
+  EADDRINUSE: 'another program has taken it: stop that one, or set PORT',
+  EACCES: 'this user may not take it: set PORT to one above 1023',
+  EADDRNOTAVAIL: 'this machine has no such address: set HOST',
+};
+
+/** What the operator can mend is said in words. */
+function cannotListen(error: unknown, { host, port }: Config['http']): unknown {
+  const why = WHY[(error as { code?: string }).code ?? ''];
+  return why ? new ConfigError([`${host}, port ${port}: ${why}`]) : error;
 }

@@ -10,6 +10,7 @@ import {
 } from '../modules/audit/index.js';
 import { loadConfig } from '../platform/config/config.js';
 import type { Command, Values } from './command.js';
+import { progress } from './progress.js';
 
 const VERIFIED = 0;
 const REFUSED = 1;
@@ -33,19 +34,6 @@ function keysOf(value: Values[string], type: 1 | 4, option: string): VerifierKey
   });
 }
 
-/** Says at most once a second how far it is, on stderr: stdout is for the result. */
-function progress(): (done: number, of: number, unit: string) => void {
-  let last = performance.now();
-  return (done, of, unit) => {
-    if (performance.now() - last < 1_000) return;
-    last = performance.now();
-    const percent = of === 0 ? 100 : Math.floor((100 * done) / of);
-    process.stderr.write(
-      `${percent} % (${Math.round(done).toLocaleString('en')} of ${Math.round(of).toLocaleString('en')} ${unit})\n`,
-    );
-  };
-}
-
 interface Outcome {
   verdict: 'verified' | 'refused';
   report: object;
@@ -63,7 +51,8 @@ async function offline(path: string, values: Values): Promise<Outcome> {
     throw new Unverifiable(
       'give the verifier key of the log with --key; it has to come by another road than the bundle',
     );
-  if (values.from !== undefined) throw new Unverifiable('--from goes with the database, not with a bundle');
+  if (values.from !== undefined || values['skip-archive'] !== undefined)
+    throw new Unverifiable('--from and --skip-archive go with the database, not with a bundle');
   const witnesses = keysOf(values.witness, 4, '--witness');
   const maxAge = textOf(values['max-age']);
   if (maxAge !== null && witnesses.length === 0)
@@ -95,6 +84,7 @@ async function online(values: Values): Promise<Outcome> {
     keys: keysOf(values.key, 1, '--key'),
     from: Number(from),
     previous: await previousOf(values),
+    skipArchive: values['skip-archive'] === true,
     onProgress: (index, size) => tell(index, size, 'entries'),
   });
   const shown = { ...report, root: report.root?.toString('base64') ?? null };
@@ -122,6 +112,10 @@ export const auditVerify: Command = {
       description: 'bundle: verifier key of a witness that must have signed as well',
     },
     from: { type: 'string', description: 'database: begin at the newest checkpoint up to this place, verified before' },
+    'skip-archive': {
+      type: 'boolean',
+      description: 'database: do not read what lies in AUDIT_ARCHIVE_DIR',
+    },
     json: { type: 'boolean', description: 'tell the result as JSON' },
   },
   async run(values, [path]) {

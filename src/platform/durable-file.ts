@@ -12,10 +12,10 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function writeAndSync(path: string, text: string, flags: 'w' | 'wx', mode: number): Promise<void> {
+async function writeAndSync(path: string, content: string | Buffer, flags: 'w' | 'wx', mode: number): Promise<void> {
   const handle = await open(path, flags, mode);
   try {
-    await handle.writeFile(text, 'utf8');
+    await handle.writeFile(content, 'utf8');
     await handle.sync();
   } finally {
     await handle.close();
@@ -32,7 +32,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 }
 
 /** Makes a file that was not there; rejects with EEXIST where it was, and leaves that as it is. */
-export async function createFile(path: string, text: string, mode = 0o600): Promise<void> {
-  await writeAndSync(path, text, 'wx', mode);
+export async function createFile(path: string, content: string | Buffer, mode = 0o600): Promise<void> {
+  await writeAndSync(path, content, 'wx', mode);
   await syncFolder(dirname(path));
 }

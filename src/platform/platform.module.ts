@@ -1,12 +1,15 @@
 import { Global, Module, type DynamicModule, type OnApplicationShutdown, Injectable, Inject } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { AbilityFactory, type PolicyOf } from './access/ability-factory.js';
 import { DeclaredRoutes } from './access/declared-routes.js';
 import { Clock, SystemClock } from './clock.js';
 import { CONFIG, type Config } from './config/config.js';
 import { FileKeyManagement, KEY_MANAGEMENT, KeyRing, PasswordHasher, type KeyManagement } from './crypto/index.js';
 import { Database } from './database/database.js';
+import { Pulse } from './database/pulse.js';
 import { ReadLanes } from './database/read-lanes.js';
 import { SystemPool } from './database/system-pool.js';
 import { Vault } from './database/vault.js';
@@ -18,6 +21,9 @@ import { ClientCertificates } from './http/client-certificate.js';
 import { Cursors } from './http/cursors.js';
 import { Idempotency } from './http/idempotency.js';
 import { Logger } from './logging/logger.js';
+import { MetricsServer } from './metrics/metrics-server.js';
+import { Metrics } from './metrics/metrics.js';
+import { PlatformMetrics } from './metrics/platform-metrics.js';
 import { Outbox } from './outbox/outbox.js';
 
 /** What tests may replace. */
@@ -42,9 +48,11 @@ class Closing implements OnApplicationShutdown {
     private readonly system: SystemPool,
     private readonly lanes: ReadLanes,
     private readonly passwords: PasswordHasher,
+    private readonly pulse: Pulse,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
+    await this.pulse.close();
     await this.passwords.close();
     await this.system.close();
     await this.lanes.close();
@@ -64,8 +72,17 @@ export class PlatformModule {
       { provide: AbilityFactory, useValue: new AbilityFactory(policies) },
       { provide: Events, useValue: new Events() },
       { provide: KeyRing, useFactory: () => KeyRing.load(config.keyFile) },
-      { provide: DataSource, useFactory: () => dataSource(config.database).initialize() },
-      { provide: ReadLanes, useFactory: () => new ReadLanes(config.database.url) },
+      { provide: Pulse, useFactory: (logger: Logger) => new Pulse(config.database.url, logger), inject: [Logger] },
+      {
+        provide: DataSource,
+        useFactory: async (pulse: Pulse) => {
+          const source = await dataSource(config.database).initialize();
+          pulse.watchPool((source.driver as PostgresDriver).master as Pool);
+          return source;
+        },
+        inject: [Pulse],
+      },
+      { provide: ReadLanes, useFactory: (pulse: Pulse) => new ReadLanes(config.database.url, pulse), inject: [Pulse] },
       {
         provide: Database,
         useFactory: (source: DataSource, lanes: ReadLanes) => new Database(source, lanes),
@@ -73,7 +90,8 @@ export class PlatformModule {
       },
       {
         provide: SystemPool,
-        useFactory: () => new SystemPool(config.database.url, { max: 4, name: 'portico-system' }),
+        useFactory: (pulse: Pulse) => new SystemPool(config.database.url, { max: 4, name: 'portico-system', pulse }),
+        inject: [Pulse],
       },
       { provide: KEY_MANAGEMENT, useFactory: (ring: KeyRing) => new FileKeyManagement(ring), inject: [KeyRing] },
       { provide: Vault, useFactory: (keys: KeyManagement) => new Vault(keys), inject: [KEY_MANAGEMENT] },
@@ -86,6 +104,9 @@ export class PlatformModule {
       { provide: ClientCertificates, useValue: new ClientCertificates(config) },
       { provide: Delivery, useFactory: () => parts.delivery ?? deliveryOf(config) },
       HealthChecks,
+      Metrics,
+      MetricsServer,
+      PlatformMetrics,
       Idempotency,
       Outbox,
       DeclaredRoutes,

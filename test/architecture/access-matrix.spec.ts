@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type supertest from 'supertest';
 import { SessionSweeper } from '../../src/modules/auth/sessions/session-sweeper.js';
 import { DeclaredRoutes } from '../../src/platform/access/declared-routes.js';
 import { eventCode, type EndpointOptions } from '../../src/platform/access/endpoint.js';
@@ -8,6 +7,7 @@ import { checkLedger } from '../harness/ledger.js';
 import { refusal } from '../harness/scim.js';
 import { accessMatrix, PEOPLE, type Person, type Relation, type Row } from './access-matrix.js';
 import { REQUESTS, type Sent } from './access-requests.js';
+import { send } from './access-send.js';
 import { openWorld, signedInAs, type World } from './access-world.js';
 import { expectSecurityHeaders } from './security-headers.js';
 
@@ -70,20 +70,6 @@ afterAll(async () => {
 /** Everything that stands about people, sign-in and charts, but when a session was last active and what attempts were counted. */
 const fingerprint = async (): Promise<object[]> => (await world.portal.owner.query<object>(fingerprintSql)).rows;
 
-function send(route: string, sent: Sent, token: string | null, requestId: string): supertest.Test {
-  const [method, template] = route.split(' ') as [string, string];
-  const path = template.replace(/:(\w+)|\*/g, (all, name: string = all) => sent.params![name]!);
-  const url = sent.query === undefined ? path : `${path}?${sent.query}`;
-  const request = world.portal.http[method.toLowerCase() as 'get'](url).set('X-Request-Id', requestId);
-  if (sent.headers) void request.set(sent.headers);
-  if (sent.form) return request.type('form').send(sent.form);
-  if (token !== null) void request.set('Authorization', `Bearer ${token}`);
-  if (sent.ifMatch !== undefined) void request.set('If-Match', `"${sent.ifMatch}"`);
-  if (sent.bundle !== undefined) return request.set('Content-Type', 'application/fhir+json').send(sent.bundle);
-  if (sent.lines !== undefined) return request.set('Content-Type', 'application/fhir+ndjson').send(sent.lines);
-  return sent.body === undefined ? request : request.send(sent.body);
-}
-
 /** Of whom an answer tells: the patients in it, or nobody. */
 async function subjectsOf(route: string, sent: Sent, body: Record<string, unknown>): Promise<(string | null)[]> {
   if (sent.subjects) return sent.subjects();
@@ -110,7 +96,7 @@ async function prepare(route: string, person: Person, relation: Relation): Promi
 /** Sends one cell's request and looks at everything but its events, of which it says what they must be. */
 async function walk(route: string, { person, relation, sent, token }: Cell): Promise<[string, Trace]> {
   const requestId = randomUUID();
-  const answer = await send(route, sent, token, requestId);
+  const answer = await send(world.portal, { route, sent, token, requestId });
   const body = answer.body as Record<string, unknown>;
   const { status } = answer;
   expectSecurityHeaders(answer, /^GET \/docs(\/errors)?$/.test(route), status < 400 ? CACHED[route] : undefined);

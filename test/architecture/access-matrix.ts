@@ -385,10 +385,39 @@ POST /v1/chart-merges/:id/undo                own  401 403 403 403 403 200 403 4
 
 # The trail: compliance officers, nobody else.
 GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/reports/period                    -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/reports/comparison                -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/sessions                          -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/sessions/:id                  other  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+# Saved queries: own ones; team: shared by another officer; other: another officer's own.
+GET /v1/audit/queries                           -  401 403 403 403 403 403 200 403 403 403
+POST /v1/audit/queries                          -  401 403 403 403 403 403 201 403 403 403
+GET /v1/audit/queries/:id                own team  401 403 403 403 403 403 200 403 403 403
+                                       other none  401 403 403 403 403 403 404 403 403 403
+PUT /v1/audit/queries/:id                     own  401 403 403 403 403 403 200 403 403 403
+                                             team  401 403 403 403 403 403 403 403 403 403
+                                       other none  401 403 403 403 403 403 404 403 403 403
+DELETE /v1/audit/queries/:id                  own  401 403 403 403 403 403 204 403 403 403
+                                             team  401 403 403 403 403 403 403 403 403 403
+                                       other none  401 403 403 403 403 403 404 403 403 403
+GET /v1/audit/queries/:id/events         own team  401 403 403 403 403 403 200 403 403 403
+                                       other none  401 403 403 403 403 403 404 403 403 403
 POST /v1/audit/erasures                         -  401 403 403 403 403 403 201 403 403 403
+GET /v1/audit/health                            -  401 403 403 403 403 403 200 403 403 403
 GET /v1/audit/verify                            -  401 403 403 403 403 403 200 403 403 403
 POST /v1/audit/verify                           -  401 403 403 403 403 403 202 403 403 403
 GET /v1/audit/events/:seq                   other  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+
+# Where the trail lies, and what keeps it. Closed: released before.
+GET /v1/audit/blocks                            -  401 403 403 403 403 403 200 403 403 403
+POST /v1/audit/holds                            -  401 403 403 403 403 403 201 403 403 403
+GET /v1/audit/holds                             -  401 403 403 403 403 403 200 403 403 403
+GET /v1/audit/holds/:id              other closed  401 403 403 403 403 403 200 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+POST /v1/audit/holds/:id/release            other  401 403 403 403 403 403 200 403 403 403
+                                           closed  401 403 403 403 403 403 409 403 403 403
                                              none  401 403 403 403 403 403 404 403 403 403
 
 # Copies of the trail: what goes out in bulk.
@@ -398,6 +427,9 @@ GET /v1/audit/exports/:id              other future 401 403 403 403 403 403 200 
                                              none  401 403 403 403 403 403 404 403 403 403
 GET /v1/audit/exports/:id/bundle            other  401 403 403 403 403 403 200 403 403 403
                                            future  401 403 403 403 403 403 409 403 403 403
+                                             none  401 403 403 403 403 403 404 403 403 403
+POST /v1/audit/exports/:id/end              other  401 403 403 403 403 403 200 403 403 403
+                                           closed  401 403 403 403 403 403 409 403 403 403
                                              none  401 403 403 403 403 403 404 403 403 403
 GET /v1/audit/exports/:id/:name             other  401 403 403 403 403 403 200 403 403 403
                                            future  401 403 403 403 403 403 409 403 403 403

@@ -34,7 +34,20 @@ import {
   versions,
   write,
 } from './access-records.js';
-import { download, exportRow, inclusion, proof, receipt, tile } from './access-audit.js';
+import {
+  auditSession,
+  COMPARED,
+  download,
+  endable,
+  exportRow,
+  inclusion,
+  legalHold,
+  PERIOD,
+  proof,
+  receipt,
+  savedQuery,
+  tile,
+} from './access-audit.js';
 import { callback, exchange, identityOf, logout, ofProvider } from './access-sso.js';
 import { clientKey, invitedAccount, tokenRequest, withoutKeys } from './access-clients.js';
 import {
@@ -505,12 +518,29 @@ export const REQUESTS: Record<string, Ask> = {
   'GET /v1/imports/:id/issues': imported,
 
   'GET /v1/audit/events': () => ({ subjects: nobody }),
+  'GET /v1/audit/reports/period': () => ({ query: PERIOD, subjects: nobody }),
+  'GET /v1/audit/reports/comparison': () => ({ query: COMPARED, subjects: nobody }),
+  'GET /v1/audit/sessions': () => ({ subjects: nobody }),
+  'GET /v1/audit/sessions/:id': (world, _, relation) => auditSession(world, relation),
+  'GET /v1/audit/queries': () => ({ subjects: nobody }),
+  'POST /v1/audit/queries': () => ({ body: { name: randomUUID(), filter: {} }, subjects: nobody }),
+  'GET /v1/audit/queries/:id': (world, _, relation) => savedQuery(world, relation),
+  'PUT /v1/audit/queries/:id': (world, _, relation) => savedQuery(world, relation, { name: randomUUID(), filter: {} }),
+  'DELETE /v1/audit/queries/:id': (world, _, relation) => savedQuery(world, relation),
+  'GET /v1/audit/queries/:id/events': (world, _, relation) => savedQuery(world, relation),
   'POST /v1/audit/erasures': () => ({ body: { before: '2000-01-01T00:00:00Z', reason: 'over' }, subjects: nobody }),
+  'GET /v1/audit/health': () => ({ subjects: nobody }),
   'GET /v1/audit/verify': () => ({ subjects: nobody }),
   'POST /v1/audit/verify': () => ({ body: {}, subjects: nobody }),
+  'GET /v1/audit/blocks': () => ({ subjects: nobody }),
+  'POST /v1/audit/holds': () => ({ body: { reason: 'walk' }, subjects: nobody }),
+  'GET /v1/audit/holds': () => ({ subjects: nobody }),
+  'GET /v1/audit/holds/:id': (world, _, relation) => legalHold(world, relation),
+  'POST /v1/audit/holds/:id/release': (world, _, relation) => legalHold(world, relation, { reason: 'walk' }),
   'POST /v1/audit/exports': () => ({ body: { reason: 'walk', filter: { toSeq: 0 } }, subjects: nobody }),
   'GET /v1/audit/exports': () => ({ subjects: nobody }),
   'GET /v1/audit/exports/:id': (world, _, relation) => exportRow(world, relation),
+  'POST /v1/audit/exports/:id/end': (world, _, relation) => endable(world, relation),
   'GET /v1/audit/exports/:id/bundle': (world, _, relation) => download(world, relation),
   'GET /v1/audit/exports/:id/:name': (world, _, relation) => download(world, relation),
   'GET /v1/audit/checkpoint': proof(),

@@ -9,6 +9,7 @@ portal_app
   platform.data_key             SELECT INSERT UPDATE
   platform.idempotency          SELECT INSERT UPDATE(created_at request_mac response)
   platform.forget_idempotency() EXECUTE
+  platform.migration            SELECT
   platform.outbox               SELECT INSERT UPDATE DELETE
   platform.account_id()         EXECUTE
 
@@ -36,6 +37,8 @@ portal_app
   users.actor()                 EXECUTE
   users.link_chart()            EXECUTE
   users.provisioned_as()        EXECUTE
+  # Names behind the ids of the audit trail: it asks by itself whether an officer is on duty.
+  users.names_of()              EXECUTE
   users.chart_of_feed()         EXECUTE
 
   # Sign-in: sessions and passwords leave a trace, what is used up may go.
@@ -114,7 +117,16 @@ portal_app
   # The ledger: one door in, and whether something came in; nothing else.
   audit.submit()                EXECUTE
   audit.ask_for_export()        EXECUTE
+  # Legal holds, each with its event.
+  audit.place_hold()            EXECUTE
+  audit.release_hold()          EXECUTE
+  audit.end_export()            EXECUTE
+  audit.keep_query()            EXECUTE
+  audit.drop_query()            EXECUTE
   audit.has()                   EXECUTE
+  audit.resubmit()              EXECUTE
+  # Processes say that they are alive.
+  audit.heard()                 EXECUTE
 
 portal_sequencer
   platform.account_id()         EXECUTE
@@ -134,6 +146,15 @@ portal_sequencer
   audit.cosignature             SELECT INSERT
   audit.verifier_key            SELECT INSERT
   audit.anchor                  SELECT INSERT UPDATE
+  # Blocks leave the database one after the other, each with its event, and nothing that is held is deleted.
+  audit.record_block()          EXECUTE
+  audit.detach_block()          EXECUTE
+  audit.delete_block()          EXECUTE
+  audit.block_rule              SELECT
+  audit.archived_block          SELECT
+  audit.hold                    SELECT
+  audit.hold_release            SELECT
+  audit.replica                 SELECT
 
 portal_auditor
   platform.account_id()         EXECUTE
@@ -143,9 +164,14 @@ portal_auditor
   audit.subject_head            SELECT
   audit.disclosure              SELECT
   audit.erasure                 SELECT
+  audit.block_rule              SELECT
+  audit.archived_block          SELECT
+  audit.hold                    SELECT
+  audit.hold_release            SELECT
+  audit.saved_query             SELECT
   audit.verification            SELECT INSERT
   audit.place_of_export()       EXECUTE
-  audit.export                  SELECT UPDATE(checkpoint failure finished_at lines next_at own_idx position previous_checkpoint previous_size result state tree_size turn)
+  audit.export                  SELECT UPDATE(checkpoint failure finished_at lines next_at own_idx position previous_checkpoint previous_size result segments state tree_size turn)
   audit.erase()                 EXECUTE
   audit.disclosed()             EXECUTE
   audit.generation()            EXECUTE
@@ -155,6 +181,7 @@ portal_auditor
   audit.cosignature             SELECT
   audit.verifier_key            SELECT
   audit.anchor                  SELECT
+  audit.replica                 SELECT
 `;
 
 export const LOGINS = ['portal_app', 'portal_sequencer', 'portal_auditor'] as const;

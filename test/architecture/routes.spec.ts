@@ -82,7 +82,7 @@ let operations: Record<string, Record<string, Operation>>;
 beforeAll(async () => {
   world = await openWorld();
   routes = world.portal.app.get(DeclaredRoutes).list();
-  operations = world.portal.app.get(OpenApi).document!.paths as typeof operations;
+  operations = world.portal.app.get(OpenApi).document.paths as typeof operations;
 });
 
 afterAll(async () => {
@@ -134,6 +134,16 @@ async function faults(route: DeclaredRoute, query: string, body?: object): Promi
   return [String(answer.status), ...errors.map(({ pointer, code }) => `${pointer} ${code}`)];
 }
 
+/** Where the body may speak for somebody half-way through a sign-in: one that is well-formed, and speaks for nobody. */
+const MID_SIGN_IN: Record<string, object> = {
+  '/v1/auth/passkeys/registration': {
+    response: {
+      ...{ id: 'a', rawId: 'a', type: 'public-key', clientExtensionResults: {} },
+      response: { clientDataJSON: 'a', attestationObject: 'a' },
+    },
+  },
+};
+
 describe('every route', () => {
   it('answers 401 without credentials and with such as are none, unless it is public', async () => {
     const guarded = routes.filter(({ endpoint }) => endpoint.access !== 'public');
@@ -145,7 +155,7 @@ describe('every route', () => {
         if (authorization !== null) void request.set('Authorization', authorization);
         // Half-way through a sign-in the body may speak for somebody; it does not here.
         const answer = await (takesJson(route)
-          ? request.send(route.path.endsWith('/confirm') ? { code: '1' } : {})
+          ? request.send(MID_SIGN_IN[route.path] ?? (route.path.endsWith('/confirm') ? { code: '1' } : {}))
           : request);
         expectSecurityHeaders(answer);
         const isNone = kind === 'none' || kind === 'basic';
@@ -194,11 +204,12 @@ describe('every route', () => {
     for (const route of withQuery) {
       expect([nameOf(route), await faults(route, '?surprise=1')]).toEqual([
         nameOf(route),
-        ['400', '/surprise unknown'],
+        // Beside it, what is needed there and was not sent.
+        expect.arrayContaining(['400', '/surprise unknown']),
       ]);
       expect([nameOf(route), await faults(route, '?limit=1&limit=2')]).toEqual([
         nameOf(route),
-        isPaged(route) ? ['400', expect.stringMatching(/^\/limit /), ...anything(2)] : ['400', '/limit unknown'],
+        expect.arrayContaining(['400', isPaged(route) ? '/limit wrong-type' : '/limit unknown']),
       ]);
     }
     for (const route of withBody) {
@@ -210,5 +221,3 @@ describe('every route', () => {
     expect(await faults(create, '', { practitioner: { surprise: 1 } })).toContain('/practitioner/surprise unknown');
   });
 });
-
-const anything = (count: number): unknown[] => Array.from({ length: count }, () => expect.any(String));

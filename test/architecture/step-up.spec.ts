@@ -43,6 +43,8 @@ const STEP_UP: Record<string, number> = {
   'POST /v1/account-resets/:id/decline': 300,
   // The trail.
   'POST /v1/audit/erasures': 300,
+  'POST /v1/audit/holds': 300,
+  'POST /v1/audit/holds/:id/release': 300,
   'POST /v1/audit/exports': 300,
   'GET /v1/audit/exports/:id/bundle': 300,
   'GET /v1/audit/exports/:id/:name': 300,

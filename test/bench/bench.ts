@@ -22,6 +22,8 @@ import { importBundle } from '../harness/feed.js';
 import { makeAdmin, makeFeed, makePatient, openAccount } from '../harness/people.js';
 import { chartReads } from './chart.js';
 import { importRate } from './imports.js';
+import { loadConfig } from '../../src/platform/config/config.js';
+import { durableEvents, verificationRate } from './audit.js';
 import { signInThroughput, timing, type Bench, type Person } from './signin.js';
 import { median } from './statistics.js';
 
@@ -32,6 +34,7 @@ const { values: args } = parseArgs({
     connections: { type: 'string', default: '32' },
     pairs: { type: 'string', default: '400' },
     cost: { type: 'string', default: '12' },
+    entries: { type: 'string', default: '100000' },
     only: { type: 'string', default: '' },
     charts: { type: 'string', default: '10,1000,10000' },
     help: { type: 'boolean', default: false },
@@ -39,7 +42,7 @@ const { values: args } = parseArgs({
 });
 if (args.help) {
   console.log(
-    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--only record|page|chart|import|timing|signin] [--charts 10,1000,10000]',
+    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--entries 100000] [--only record|page|chart|import|audit|timing|signin] [--charts 10,1000,10000]',
   );
   process.exit(0);
 }
@@ -50,6 +53,7 @@ const CONNECTIONS = Number(args.connections);
 /** The flags of `npm start`. */
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: { start: string } };
 const SERVER_FLAGS = scripts.start.split(' ').filter((word) => word.startsWith('--'));
+if (process.env.BENCH_PROFILE) SERVER_FLAGS.push('--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`);
 
 const freePort = (): Promise<number> =>
   new Promise((done) => {
@@ -205,6 +209,8 @@ const env = {
   DATABASE_SEQUENCER_URL: database.sequencerUrl,
   DATABASE_AUDITOR_URL: database.auditorUrl,
   KEY_FILE: keyFile,
+  // Its own: what a replica remembers of a log is of no other log.
+  DATA_DIR: folder,
   PUBLIC_URL: portalUrl,
   LOG_LEVEL: 'error',
   ACCESS_TOKEN_MINUTES: '60',
@@ -212,10 +218,7 @@ const env = {
 };
 const portal = fork('dist/src/main.js', {
   env: { ...env, PORT: String(portalPort) },
-  execArgv: [
-    ...SERVER_FLAGS,
-    ...(process.env.BENCH_PROFILE ? ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`] : []),
-  ],
+  execArgv: SERVER_FLAGS,
 });
 const floor = fork('test/bench/floor.mjs', { env: { ...env, PORT: String(floorPort) }, execArgv: [] });
 await started(portal, `${portalUrl}/health/live`);
@@ -257,24 +260,47 @@ portal.kill('SIGTERM');
 floor.kill('SIGTERM');
 await new Promise((done) => portal.once('exit', done));
 
+/** A server of its own process, from this file. */
+async function serve(file: string, args: string[], settings: Record<string, string>) {
+  const port = await freePort();
+  const child = fork(file, args, {
+    env: { ...env, DATA_DIR: folder, ...settings, PORT: String(port) },
+    execArgv: SERVER_FLAGS,
+  });
+  const url = `http://127.0.0.1:${port}`;
+  // A section that fails leaves nothing running.
+  process.once('exit', () => child.kill('SIGKILL'));
+  await started(child, `${url}/health/live`);
+  const ended = new Promise<void>((done) => child.once('exit', () => done()));
+  return { pid: child.pid!, url, stop: () => (child.kill('SIGTERM'), ended) };
+}
+
 const bench: Bench = {
   owner,
   people,
   reading: { path: `/v1/records/${recordId}`, headers },
-  start: async (settings) => {
-    const port = await freePort();
-    const child = fork('dist/src/main.js', {
-      env: { ...env, DATA_DIR: folder, ...settings, PORT: String(port) },
-      execArgv: SERVER_FLAGS,
-    });
-    const url = `http://127.0.0.1:${port}`;
-    // A section that fails leaves nothing running.
-    process.once('exit', () => child.kill('SIGKILL'));
-    await started(child, `${url}/health/live`);
-    const ended = new Promise<void>((done) => child.once('exit', () => done()));
-    return { url, stop: () => (child.kill('SIGTERM'), ended) };
-  },
+  start: (settings) => serve('dist/src/main.js', [], settings),
 };
+const audit: Record<string, object> = {};
+if (isWanted('audit')) {
+  console.error('Durable events …');
+  audit.durableEvent = await durableEvents(join(folder, 'slow'), 300, SECONDS * 3);
+  console.table({ 'added wait of a durable event': audit.durableEvent });
+  const [without, withIt] = await Promise.all([
+    serve('test/bench/audited-server.mjs', ['--without-audit'], { DATA_DIR: join(folder, 'without') }),
+    serve('test/bench/audited-server.mjs', [], {}),
+  ]);
+  for (const [name, [, url]] of Object.entries(targets)) {
+    const { pathname, search } = new URL(url);
+    const target = (server: typeof without) => ({ pid: server.pid, url: server.url + pathname + search, headers });
+    // The floor of this one is the portal itself.
+    audit[`${name} with audit, share of that without`] = await turns(target(without), target(withIt));
+  }
+  await Promise.all([without.stop(), withIt.stop()]);
+  console.error('Verifying …');
+  audit.verification = await verificationRate(owner, loadConfig({ ...env, DATA_DIR: folder }), Number(args.entries));
+  console.table(audit);
+}
 const identity: { signIn?: object; timing?: Record<string, object> } = {};
 const [PAIRS, COST] = [Number(args.pairs), Number(args.cost)];
 if (isWanted('signin')) {
@@ -293,7 +319,7 @@ if (isWanted('timing')) {
     console.table(times);
   }
 }
-console.log(JSON.stringify({ ...report, ...identity }));
+console.log(JSON.stringify({ ...report, audit, ...identity }));
 await owner.end();
 await postgres.stop();
 process.exit(0);

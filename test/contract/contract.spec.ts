@@ -114,13 +114,22 @@ describe('the contract files say what the code does', () => {
     ]);
     codes.set('Checkpoint.dispute', ['A witness or an anchor holds a checkpoint that contradicts ours']);
     codes.set('Checkpoint.add-key', ['The log has one more key for its checkpoints']);
+    codes.set('Block.archive', ['A block of the trail has left the database for files: places, digest of the files']);
+    codes.set('Block.delete', ['A block of the trail was deleted at the end of its retention: places, digest']);
     codes.set('Checkpoint.new-origin', ['The log goes on under a new name; holds the last checkpoint of the old one']);
+    codes.set('System.start', ['A server process has begun']);
+    codes.set('System.stop', ['A server process stops: the silence that follows is meant']);
+    codes.set('Alarm.begin', ['A fault of the audit trail that somebody has to look at: which, and what it is about']);
+    codes.set('Alarm.end', ['That fault is over: after how long']);
     codes.set('System.heartbeat', [
       'Every minute by every server process: what waits in it, what it could not store, and how far its clock is off',
     ]);
     codes.set('AuditVerification.refuse', ['A verification found that the trail is not what it was: what, and where']);
     codes.set('Session.end', [
-      'Automatic logout, or a session ended by a rule: the reason is in the code of the event',
+      'The end of a session, once for each: the code of the event says why (`logout`, `idle`, `expired`, `revoked`, …)',
+    ]);
+    codes.set('System.configure', [
+      'A process started with other settings than the last one: which, with keyed digests',
     ]);
     const rows = [...codes]
       .sort(([a], [b]) => (a < b ? -1 : 1))

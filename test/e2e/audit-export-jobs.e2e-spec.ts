@@ -7,7 +7,7 @@ import { ExportRepository, Superseded } from '../../src/modules/audit/exports/ex
 import { Sequencer } from '../../src/modules/audit/sequencer.js';
 import { Logger } from '../../src/platform/logging/logger.js';
 import { again, fetched, seal, type ExportAnswer } from '../harness/exports.js';
-import { openHospital, type Hospital } from '../harness/hospital.js';
+import { NOBODY, openHospital, said, type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import type { Caller } from '../harness/people.js';
 
@@ -101,7 +101,7 @@ describe('the work on an export', () => {
     for (const id of [seenBy, unseen]) expect((await seen(id)).state).toBe('waiting-for-checkpoint');
     await owner.query(
       `INSERT INTO audit.cosignature (generation, size, witness, cosigned_at, line)
-       SELECT 1, own_idx + 1, $2, now(), '— officer.test/w AAAA' FROM audit.export WHERE export_id = $1`,
+       SELECT 1, own_idx + 1, $2, now(), '— officer.test/w AAAAAAAAAAAA' FROM audit.export WHERE export_id = $1`,
       [seenBy, witness.name],
     );
     clock.forward(2);
@@ -111,7 +111,7 @@ describe('the work on an export', () => {
     await watched.drain();
     expect((await seen(unseen)).state).toBe('ready');
     const note = async (id: string) => (await fetched(officer, `/v1/audit/exports/${id}/checkpoint`)).toString();
-    expect(await note(seenBy)).toContain('\n— officer.test/w AAAA\n');
+    expect(await note(seenBy)).toContain('\n— officer.test/w AAAAAAAAAAAA\n');
     expect(await note(unseen)).not.toContain('officer.test');
   });
 
@@ -170,6 +170,52 @@ describe('the work on an export', () => {
     await jobs.drain();
     await forced('UPDATE audit.entry SET subject = $2 WHERE idx = $1', [rows[1]!.idx, patientId]);
     expect(await seen(id)).toMatchObject({ state: 'ready', mismatchAt: Number(rows[2]!.idx) });
+  });
+});
+
+describe('an export that is not wanted any more', () => {
+  const end = (id: string) => officer.post(`/v1/audit/exports/${id}/end`);
+
+  it('is given up while it waits and while it is worked on, and nobody goes on with it', async () => {
+    const { app, clock } = hospital.portal;
+    const repository = app.get(ExportRepository);
+    const id = await asked();
+    const working = (await repository.take(clock.now(), new Date(clock.now().getTime() + 60_000)))!;
+    expect((await end(id).expect(200)).body).toMatchObject({ id, state: 'ended' });
+    await expect(repository.progress(working, 1, 1, clock.now())).rejects.toBeInstanceOf(Superseded);
+    await settle();
+    expect(await seen(id)).toMatchObject({ state: 'ended', files: [], bundle: null });
+    expect(said(await officer.get(`/v1/audit/exports/${id}/bundle`))).toEqual([409, 'audit.export-failed']);
+    expect(said(await end(id))).toEqual([409, 'audit.export-over']);
+    expect(said(await end(NOBODY))).toEqual([404, 'http.not-found']);
+  });
+
+  it('is fetched by nobody once it was ended, or is a month old', async () => {
+    const [first, second] = [await asked(), await asked()];
+    await settle();
+    const fetching = async (id: string) => said(await officer.get(`/v1/audit/exports/${id}/events.ndjson`));
+    const { expiresAt, bundle } = (await seen(first)) as ExportAnswer & { expiresAt: string; bundle: object };
+    expect([Date.parse(expiresAt) > hospital.portal.clock.now().getTime(), bundle]).toEqual([true, expect.any(Object)]);
+    await end(first).expect(200);
+    expect(await fetching(first)).toEqual([409, 'audit.export-failed']);
+    const { rows } = await hospital.portal.owner.query('SELECT 1 FROM audit.entry WHERE action = $1', [
+      'AuditExport.end',
+    ]);
+    await seal(hospital.portal);
+    expect(rows.length).toBeGreaterThan(0);
+    hospital.portal.clock.forward(30 * 86_400);
+    officer = await again(hospital.complianceOfficer);
+    expect(await fetching(second)).toEqual([409, 'audit.export-expired']);
+    expect((await seen(second)).state).toBe('ready');
+  });
+
+  it('makes room: no more than twenty wait at a time', async () => {
+    const ids: string[] = [];
+    for (let n = 0; n < 20; n++) ids.push(await asked());
+    const refused = await officer.post('/v1/audit/exports', { reason: 'One more' });
+    expect([...said(refused), refused.headers['retry-after']]).toEqual([503, 'audit.exports-waiting', '60']);
+    for (const id of ids) await end(id).expect(200);
+    await officer.post(`/v1/audit/exports/${await asked()}/end`).expect(200);
   });
 });
 

@@ -180,11 +180,11 @@ describe('an export of one patient', () => {
 describe('an export of chosen events', () => {
   it('takes the same filters as the search', async () => {
     const { anna, clinician } = hospital;
-    const { rows } = await hospital.portal.owner.query<{ session_id: string; occurred: Date }>(
-      `SELECT session_id, occurred FROM audit.entry WHERE actor = $1 AND action = 'Record.list' ORDER BY idx LIMIT 1`,
+    const { rows } = await hospital.portal.owner.query<{ session_id: string; request_id: string; occurred: Date }>(
+      `SELECT session_id, request_id, occurred FROM audit.entry WHERE actor = $1 AND action = 'Record.list' ORDER BY idx LIMIT 1`,
       [clinician.id],
     );
-    const { session_id: sessionId, occurred } = rows[0]!;
+    const { session_id: sessionId, request_id: requestId, occurred } = rows[0]!;
     const cases: [object, string, unknown[]][] = [
       [{ actorId: [anna.id, clinician.id] }, 'actor = ANY($1)', [[anna.id, clinician.id]]],
       [{ action: 'Patient' }, `action LIKE 'Patient.%'`, []],
@@ -192,6 +192,24 @@ describe('an export of chosen events', () => {
       [{ outcome: 'success', sessionId }, 'outcome = 0 AND session_id = $1', [sessionId]],
       [{ from: occurred.toISOString() }, 'occurred >= $1', [occurred]],
       [{ to: '2026-01-01T05:00:00Z' }, `occurred < '2026-01-01T05:00:00Z'`, []],
+      [{ subjectType: 'Patient' }, `action LIKE 'Patient.%'`, []],
+      [
+        { purpose: 'HOPERAT', to: '2026-01-02T00:00:00Z' },
+        `leaf LIKE '%"purp":"HOPERAT"%' AND occurred < '2026-01-02'`,
+        [],
+      ],
+      [
+        { ip: '198.51.100.7' },
+        `leaf::json #>> '{e,net,_sd,0}' IN (SELECT digest FROM audit.disclosure WHERE audit.disclosed(disclosure, 'ip') = '198.51.100.7')`,
+        [],
+      ],
+      [
+        { role: 'clinician', category: 'imaging', to: '2026-01-02T00:00:00Z' },
+        `leaf LIKE '%"roles":["clinician"]%' AND leaf LIKE '%"cat":["imaging"]%' AND occurred < '2026-01-02'`,
+        [],
+      ],
+      [{ code: 'access.forbidden' }, `leaf::json #>> '{e,err}' = 'access.forbidden'`, []],
+      [{ requestId }, 'request_id = $1', [requestId]],
       [{ action: 'Record.read', toSeq: 400 }, `action = 'Record.read' AND idx <= 400`, []],
     ];
     for (const [filter, where, values] of cases) {
@@ -201,6 +219,19 @@ describe('an export of chosen events', () => {
       expect([filter, lines.slice(0, -1)]).toEqual([filter, wanted]);
       expect(leavesOf(lines).at(-1)).toMatchObject({ i: made.seq });
     }
+  });
+
+  it('by an address ends, and forgets the address, when addresses are erased', async () => {
+    const { owner } = hospital.portal;
+    const made = await exported(officer, { filter: { ip: '127.0.0.1' } });
+    await officer.post('/v1/audit/erasures', { accountId: hospital.staff.id, reason: 'Left the hospital' }).expect(201);
+    const { body } = await officer.get(`/v1/audit/exports/${made.id}`).expect(200);
+    expect(body).toMatchObject({ state: 'failed', failure: 'values-erased', filter: {} });
+    const { rows } = await owner.query('SELECT 1 FROM audit.export x WHERE x::text LIKE $1', ['%127.0.0.1%']);
+    expect(rows).toEqual([]);
+    // Nothing else of what was asked for leaves.
+    const change = `UPDATE audit.export SET filter = '{"ip":"203.0.113.1"}' WHERE export_id = '${made.id}'`;
+    await expect(owner.query(change)).rejects.toThrow('append-only');
   });
 
   it('holds nothing but its own event where nothing matches', async () => {

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { NewOriginError, openNewOrigin } from '../../src/modules/audit/index.js';
+import { ArchivedLeaves } from '../../src/modules/audit/retention/archived-leaves.js';
 import { AuditorPool } from '../../src/modules/audit/tree/auditor-pool.js';
+import { Verifier } from '../../src/modules/audit/verification/verifier.js';
 import { TreeRepository } from '../../src/modules/audit/tree/tree.repository.js';
 import { addKey, announceKey, removeKey } from '../../src/platform/crypto/index.js';
 import { formatVerifierKey, isSignedBy, parseCheckpoint, parseNote, parseVerifierKey } from '../../src/tlog/index.js';
@@ -72,12 +74,45 @@ describe('a new name for the log', () => {
     expect(parseCheckpoint(parseNote(note).body)).toEqual({ origin: `${ORIGIN}/2`, size: next, root: tree.root(next) });
     // What is shown is of the new name alone; what was signed before is kept.
     const pool = new AuditorPool(portal.config);
-    expect(await new TreeRepository(pool).latestCheckpoint()).toMatchObject({ origin: `${ORIGIN}/2`, size: next });
-    expect(await new TreeRepository(pool).checkpoint(300)).toBeNull();
+    const shown = new TreeRepository(pool, new ArchivedLeaves(pool, portal.config));
+    expect(await shown.latestCheckpoint()).toMatchObject({ origin: `${ORIGIN}/2`, size: next });
+    expect(await shown.checkpoint(300)).toBeNull();
     await pool.close();
     const again = await portalOn({ database: databaseOf(portal), env: { DATA_DIR: portal.config.dataDir } });
     await sealed(again, 1);
     await checkLedger(portal);
+  });
+
+  it('has the checkpoints of the old one verified as well, as far as the log bears them out', async () => {
+    const { portal } = await restored();
+    const { place } = await open(portal);
+    await sealed(portal, 20);
+    const verifier = portal.app.get(Verifier);
+    const verified = async () => (await (await verifier.start({ scope: 'whole', accountId: null }))!.done)!;
+    // One that a restore has left over tells of entries that are gone: it is not held against the others.
+    await tamper(
+      portal,
+      `INSERT INTO audit.checkpoint SELECT generation, ${place + 5}, origin, root, note, signed_at FROM audit.checkpoint WHERE generation = 1`,
+    );
+    expect(await verified()).toMatchObject({ verdict: 'verified' });
+    const old = 'generation = 1 AND size = (SELECT min(size) FROM audit.checkpoint)';
+    for (const change of [
+      `note = replace(note, E'\\n— ', E'\\n— x')`,
+      'root = sha256(root)',
+      `note = (SELECT note FROM audit.checkpoint WHERE generation = 2 LIMIT 1)`,
+    ]) {
+      const { rows } = await portal.owner.query<{ note: string; root: Buffer }>(
+        `SELECT note, root FROM audit.checkpoint WHERE ${old}`,
+      );
+      await tamper(portal, `UPDATE audit.checkpoint SET ${change} WHERE ${old}`);
+      const { verdict, finding } = await verified();
+      expect([change, verdict, finding?.where]).toEqual([change, 'refused', 'audit.checkpoint']);
+      await tamper(
+        portal,
+        `UPDATE audit.checkpoint SET note = '${rows[0]!.note}', root = '\\x${rows[0]!.root.toString('hex')}' WHERE ${old}`,
+      );
+    }
+    expect(await verified()).toMatchObject({ verdict: 'verified' });
   });
 
   it('holds what a witness or an anchor has kept, where this machine has forgotten it', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
+import { ArchivedLeaves } from '../../src/modules/audit/retention/archived-leaves.js';
 import { AuditorPool } from '../../src/modules/audit/tree/auditor-pool.js';
 import { LogGap, TreeRepository } from '../../src/modules/audit/tree/tree.repository.js';
 import type { Config } from '../../src/platform/config/config.js';
@@ -25,7 +26,7 @@ beforeAll(async () => {
   await owner.connect();
   await fillLog(owner, SIZE);
   pool = new AuditorPool({ database } as Config);
-  tree = new TreeRepository(pool);
+  tree = new TreeRepository(pool, new ArchivedLeaves(pool, { audit: { archiveDir: null } } as Config));
   lines = (await owner.query<{ leaf: string }>('SELECT leaf FROM audit.entry ORDER BY idx')).rows.map(
     ({ leaf }) => leaf,
   );

@@ -3,19 +3,23 @@ import { Sealer } from '../../src/modules/audit/sealing/sealer.js';
 import { Sequencer } from '../../src/modules/audit/sequencer.js';
 import { VerificationJob } from '../../src/modules/audit/verification/verification.job.js';
 import { Verifier } from '../../src/modules/audit/verification/verifier.js';
+import type { Config } from '../../src/platform/config/config.js';
+import { cloneDatabase } from '../harness/database.js';
 import { fillLog } from '../harness/filled-log.js';
 import { openHospital, type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import type { Caller } from '../harness/people.js';
-import type { Portal } from '../harness/portal.js';
+import { startPortal, type Portal } from '../harness/portal.js';
 import { again } from '../harness/exports.js';
 
 let hospital: Hospital;
 let portal: Portal;
+let database: Config['database'];
 let officer: Caller;
 
 beforeAll(async () => {
-  hospital = await openHospital();
+  database = await cloneDatabase();
+  hospital = await openHospital({}, database);
   ({ portal } = hospital);
   officer = hospital.complianceOfficer;
   await fillLog(portal.owner, 900);
@@ -120,10 +124,40 @@ describe('the server', () => {
   it('shows on the health page how it stands', async () => {
     const { body } = await portal.http.get('/health/ready').expect(200);
     expect(body).toMatchObject({
-      status: 'ok',
       checks: expect.arrayContaining([
         expect.objectContaining({ name: 'audit-verification', status: 'ok', code: 'verified' }),
       ]),
     });
+  });
+});
+
+describe('of two servers on one database', () => {
+  it('one verifies what is due, and both show what came of it', async () => {
+    const other = await startPortal({ database });
+    try {
+      // Longer ago than both kinds are due.
+      for (const one of [portal, other]) one.clock.forward(2 * 86_400);
+      other.clock.forward((portal.clock.now().getTime() - other.clock.now().getTime()) / 1_000);
+      const count = async () =>
+        Number((await portal.owner.query('SELECT count(*) AS n FROM audit.verification')).rows[0].n);
+      const before = await count();
+      const jobs = [portal, other].map(({ app }) => app.get(VerificationJob));
+      await Promise.all(jobs.map((job) => job.turn()));
+      expect(await count()).toBe(before + 1);
+      // Who had no turn sees the result at its next look.
+      await Promise.all(jobs.map((job) => job.turn()));
+      expect(await count()).toBe(before + 1);
+      const shown = await Promise.all(
+        [portal, other].map(async ({ http }) => {
+          const { body } = await http.get('/health/ready').expect(200);
+          const { checks } = body as { checks: { name: string; since: string; code: string }[] };
+          return checks.find(({ name }) => name === 'audit-verification')!;
+        }),
+      );
+      expect(shown[0]).toMatchObject({ status: 'ok', code: 'verified' });
+      expect(shown[1]).toEqual(shown[0]);
+    } finally {
+      await other.close();
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
+import { newMachineKey } from '../harness/assertions.js';
 import { said } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import {
@@ -65,6 +66,22 @@ async function approval(requester: Caller, approver: Caller): Promise<[number, s
 
 const promote = async (by: Caller, who: Caller) =>
   by.post(`/v1/users/${await who.accountId()}/roles`, { role: 'admin', ...why }).expect(200);
+
+/** Everybody who stands behind an account, and itself. */
+const lineOf = async (id: string): Promise<string[]> =>
+  (
+    await portal.owner.query<{ id: string }>('SELECT account_id AS id FROM auth.line_of($1) ORDER BY account_id', [id])
+  ).rows.map((row) => row.id);
+
+const idsOf = async (...callers: Caller[]): Promise<string[]> =>
+  (await Promise.all(callers.map((one) => one.accountId()))).sort();
+
+/** What ada does alone for somebody who cannot get in. */
+const help = async (id: string, what: string, body: object) => ada.post(`/v1/users/${id}/${what}`, body).expect(201);
+const checked = () => ({
+  ...{ method: 'in-person-id-document', document: 'passport', checkedBy: 'Frieda Desk' },
+  checkedAt: portal.clock.now().toISOString(),
+});
 
 /** Uses the code that was mailed last to an address, and sets up a second factor. */
 async function activate(email: string, username: string): Promise<Caller> {
@@ -143,6 +160,25 @@ describe('an administrator whom another one made', () => {
     const puppet = await enrolAndSignIn(portal, username, password);
     expect(await approval(ada, puppet)).toEqual(NOT_INDEPENDENT);
   });
+
+  it.each<[string, (id: string) => Promise<unknown>]>([
+    ['by an identity check of their own', (id) => help(id, 'mfa/reset', { ...why, identityCheck: checked() })],
+    ['by another address', (id) => help(id, 'email', { ...why, email: `${freshName('mallory')}@evil.test` })],
+  ])('goes back to who had let them in alone, %s, while they were a patient', async (_, letsIn) => {
+    const [patient, unknowing] = [await makePatient(portal, eve), await makeAdmin(portal)];
+    const id = await patient.accountId();
+    await letsIn(id);
+    await unknowing.post(`/v1/users/${id}/roles`, { role: 'admin', ...why }).expect(200);
+    expect(await lineOf(id)).toEqual([id, ...(await idsOf(ada, eve, unknowing))].sort());
+  });
+
+  it('goes back to nobody for help that lets nobody in', async () => {
+    const [patient, colleague] = [await makePatient(portal, eve), await makeStaff(portal, eve, 'staff')];
+    await help(await patient.accountId(), 'unlock', why);
+    await help(await patient.accountId(), 'password/reset', why);
+    await help(await colleague.accountId(), 'email', { ...why, email: `${freshName('married')}@hospital.test` });
+    for (const one of [patient, colleague]) expect(await lineOf(await one.accountId())).toEqual(await idsOf(one, eve));
+  });
 });
 
 describe('an administrator of the operator whose code another one caught', () => {
@@ -185,9 +221,14 @@ describe('administrators whom the directory brought in', () => {
     expect(await approval(ada, one)).toEqual(NOT_INDEPENDENT);
     expect(await approval(one, two)).toEqual(NOT_INDEPENDENT);
     expect(await approval(eve, one)).toEqual([200, undefined]);
-    // From now on she could have brought them in herself.
+    // From now on she could have brought them in herself; so could another one, by a key.
     await (await fresh(eve)).post(`/v1/users/${directory.id}/scim-tokens`, { name: 'Mine' }).expect(201);
     expect(await approval(eve, two)).toEqual(NOT_INDEPENDENT);
+    const third = await makeAdmin(portal);
+    expect(await approval(third, two)).toEqual([200, undefined]);
+    const { publicJwk: jwk } = await newMachineKey();
+    await (await fresh(third)).post(`/v1/users/${directory.id}/keys`, { jwk }).expect(201);
+    expect(await approval(third, one)).toEqual(NOT_INDEPENDENT);
   });
 });
 
@@ -225,19 +266,33 @@ describe('the database', () => {
     expect(await decide(ids.eve)).toBe('stored');
   });
 
-  it('counts an administrator whom an identity provider brought in as a line of their own', async () => {
+  /** An account that nobody was invited to. */
+  async function account(): Promise<string> {
     const id = uuidv7();
     await portal.owner.query(
       `INSERT INTO users.account (account_id, display_name, email, status, activated_at, created_at, updated_at)
        VALUES ($1, 'Sam', 'sam@hospital.test', 'active', now(), now(), now())`,
       [id],
     );
+    return id;
+  }
+
+  it('counts whom the directory provisioned to it, though no code was sent and it gave no role', async () => {
+    const [directory, id] = [await makeDirectory(portal, ada), await account()];
+    await portal.owner.query(
+      'INSERT INTO users.directory_account (account_id, directory_id, is_active, created_at) VALUES ($1, $2, true, now())',
+      [id, directory.id],
+    );
+    expect(await lineOf(id)).toEqual([id, ...(await idsOf(directory, ada))].sort());
+  });
+
+  it('counts an administrator whom an identity provider brought in as a line of their own', async () => {
+    const id = await account();
     await portal.owner.query(
       `INSERT INTO users.account_role (account_role_id, account_id, role, reason, granted_at, granted_via, granted_from)
        VALUES ($1, $2, 'admin', 'x', now(), 'sso', 'hospital')`,
       [uuidv7(), id],
     );
-    const { rows } = await portal.owner.query('SELECT account_id AS id FROM auth.line_of($1)', [id]);
-    expect(rows).toEqual([{ id }]);
+    expect(await lineOf(id)).toEqual([id]);
   });
 });

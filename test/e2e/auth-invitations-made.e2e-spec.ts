@@ -65,6 +65,29 @@ describe('invitations that were made', () => {
     expect(ofPatients).toEqual(all.filter(({ patientId }) => patientId !== null));
   });
 
+  it('are those of one who made them, where that is asked', async () => {
+    const { staff, admin } = hospital;
+    await opened(hospital);
+    const makers = async (createdBy: string) =>
+      new Set((await made('admin', { createdBy })).map((one) => one.createdBy));
+    expect(await makers(staff.id)).toEqual(new Set([staff.id]));
+    const { id } = (await admin.get('/v1/me').expect(200)).body as { id: string };
+    expect(await makers(id)).toEqual(new Set([id]));
+  });
+
+  it('leave a trace of each patient whose invitation was shown', async () => {
+    const { id } = await registered(hospital, { email: `${freshName('home')}@home.test` });
+    await hospital.staff.post(`/v1/patients/${id}/invitations`, {}).expect(204);
+    const answer = await hospital.recordsOfficer.get('/v1/invitations').query({ limit: 2 }).expect(200);
+    const shown = itemsOf(answer).map(({ patientId }) => patientId as string);
+    const { rows } = await hospital.portal.owner.query<{ subject: string }>(
+      `SELECT subject FROM audit.inbox WHERE request_id = $1 UNION ALL SELECT subject FROM audit.entry WHERE request_id = $1`,
+      [(answer as { headers: Record<string, string> }).headers['x-request-id']],
+    );
+    expect(shown).toContain(id);
+    expect(rows.map(({ subject }) => subject).sort()).toEqual([...new Set(shown)].sort());
+  });
+
   it('are for nobody who makes them only, nor for anybody else', async () => {
     const { staff, clinician, complianceOfficer, anna, feed } = hospital;
     for (const caller of [staff, clinician, complianceOfficer, anna, feed])

@@ -193,6 +193,9 @@ describe('what machines come in with', () => {
     const key = await register({ expiresAt: after(40) });
     await register({ expiresAt: after(20) });
     await admin.post(`/v1/users/${client}/keys/${key.id}/revoke`, { reason: 'Changed over.' }).expect(200);
+    const secrets = `/v1/users/${directory}/scim-tokens`;
+    const secret = (await admin.post(secrets, { name: 'Old', days: 40 }).expect(201)).body as { id: string };
+    await admin.post(`${secrets}/${secret.id}/revoke`).expect(200);
     const since = await mailbox.count();
     portal.clock.forward(12 * DAY);
     await sweep();
@@ -205,6 +208,14 @@ describe('what machines come in with', () => {
     await admin.post(`/v1/users/${client}/enable`).expect(200);
     await sweep();
     expect(await mailsTo(other, since)).toHaveLength(1);
+  });
+
+  it('is not reminded of when it is over: nothing runs out soon that has run out', async () => {
+    await register({ expiresAt: after(40) });
+    const since = await mailbox.count();
+    portal.clock.forward(40 * DAY + 1);
+    await sweep();
+    expect(await mailsTo(other, since)).toEqual([]);
   });
 
   it('is reminded of by one of several replicas, once, also when one of them fails in the middle', async () => {

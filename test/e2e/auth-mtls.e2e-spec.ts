@@ -6,9 +6,11 @@ import { decodeJwt } from 'jose';
 import { loadConfig } from '../../src/platform/config/config.js';
 import { Certificates, hasOpenssl, type Certificate } from '../harness/certificates.js';
 import { checkLedger } from '../harness/ledger.js';
-import { askForToken, makeAdmin, makeFeed, type Caller } from '../harness/people.js';
+import { askForToken, makeAdmin, makeDirectory, makeFeed, signInAs, type Caller } from '../harness/people.js';
 import { cloneDatabase } from '../harness/database.js';
 import { startPortal, type Portal } from '../harness/portal.js';
+
+const BEHIND_PROXY = { TRUSTED_PROXIES: '127.0.0.0/8', TLS_CLIENT_CERT_HEADER: 'Client-Cert' };
 
 const thumbprint = ({ cert }: Certificate): string =>
   createHash('sha256').update(new X509Certificate(cert).raw).digest('base64url');
@@ -76,6 +78,7 @@ function over(
   let others: Record<'other' | 'expired' | 'foreign' | 'unregistered', Certificate>;
   let database: Awaited<ReturnType<typeof cloneDatabase>>;
   let authority: Certificate;
+  let certificates: Certificates;
 
   const register = (id: string, { cert }: Certificate) => admin.post(`/v1/users/${id}/keys`, { pem: cert });
   const form = (clientId = feed.id): Record<string, string> => ({
@@ -94,7 +97,7 @@ function over(
     (await over(portal, '/v1/me', { token, by })).status;
 
   beforeAll(async () => {
-    const certificates = new Certificates();
+    certificates = new Certificates();
     authority = certificates.authority('authority');
     certificates.authority('foreign-authority');
     const server = certificates.authority('server');
@@ -203,7 +206,7 @@ function over(
     const escaped = ({ cert }: Certificate): string => encodeURIComponent(cert);
     const rfc9440 = ({ cert }: Certificate): string => `:${new X509Certificate(cert).raw.toString('base64')}:`;
     const behind = (proxies: string): Promise<Portal> =>
-      startPortal({ database, env: { TRUSTED_PROXIES: proxies, TLS_CLIENT_CERT_HEADER: 'Client-Cert' } });
+      startPortal({ database, env: { ...BEHIND_PROXY, TRUSTED_PROXIES: proxies } });
     const asked = (portal: Portal, header: string | string[] | undefined, client: string) => {
       const sent = portal.http.post('/v1/auth/token').type('form');
       if (header !== undefined) void sent.set('Client-Cert', header as string);
@@ -246,8 +249,48 @@ function over(
     });
   });
 
+  it('is all that machines have where the operator says so: no assertion, no bearer secret, no token without its certificate', async () => {
+    admin = await signInAs(plain, admin.credentials);
+    const [service, directory] = [
+      await makeFeed(plain, admin, 'https://ehr.test/strict'),
+      await makeDirectory(plain, admin),
+    ];
+    const mine = certificates.signed('strict', 'authority');
+    await register(service.id, mine).expect(201);
+    const secrets = `/v1/users/${directory.id}/scim-tokens`;
+    const { token: secret } = (await admin.post(secrets, { name: 'Before' }).expect(201)).body as { token: string };
+    const strict = await startPortal({ database, env: { ...BEHIND_PROXY, MACHINES_BY_CERTIFICATE: 'true' } });
+    const shows = { 'Client-Cert': encodeURIComponent(mine.cert) };
+    const withToken = (path: string, token: string, headers: object = {}) =>
+      strict.http.get(path).set({ Authorization: `Bearer ${token}`, ...headers });
+    const { body } = await strict.http
+      .post('/v1/auth/token')
+      .set(shows)
+      .type('form')
+      .send(form(service.id))
+      .expect(200);
+    const { access_token: token } = body as { access_token: string };
+    await withToken('/v1/me', token, shows).expect(200);
+    await withToken('/v1/me', token).expect(401);
+    await plain.http.get('/scim/v2/Users').set('Authorization', `Bearer ${secret}`).expect(200);
+    await withToken('/scim/v2/Users', secret, shows).expect(401);
+    for (const machine of [service.credentials.machine, directory.credentials.machine])
+      expect(await askForToken(strict, machine)).toMatchObject({
+        status: 401,
+        body: { error: 'invalid_client', code: 'auth.certificate-needed' },
+      });
+    const made = await strict.http
+      .post(secrets)
+      .set('Authorization', `Bearer ${admin.tokens.accessToken}`)
+      .send({ name: 'After' });
+    expect([made.status, made.body.code]).toEqual([422, 'auth.no-bearer-secrets']);
+    await checkLedger({ log: strict.log, owner: plain.owner });
+    await strict.close();
+  });
+
   it('is not set up by halves', () => {
     expect(() => loadConfig({ NODE_ENV: 'test', TLS_CLIENT_CERT_HEADER: 'Client-Cert' })).toThrow('TRUSTED_PROXIES');
+    expect(() => loadConfig({ NODE_ENV: 'test', MACHINES_BY_CERTIFICATE: 'true' })).toThrow('TLS_CLIENT_CA_FILE');
     expect(() => loadConfig({ NODE_ENV: 'test', TLS_CLIENT_CA_FILE: authority.certFile })).toThrow('TLS_CERT_FILE');
   });
 });

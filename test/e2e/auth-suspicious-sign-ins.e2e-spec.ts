@@ -140,6 +140,13 @@ describe('a sign-in that was left half-finished with the right password', () => 
     expect(await told()).toEqual([]);
   });
 
+  it('is not told where the same sign-in was finished on another device', async () => {
+    const code = await currentCode(patient.credentials.totpSecret!, portal.clock);
+    await verify(await begin(), code, HOME, FIREFOX).expect(200);
+    await later();
+    expect(await told()).toEqual([]);
+  });
+
   it('is nothing where the password was wrong, or opened a session by itself', async () => {
     const plain = await makePatient(portal, admin);
     const to = await emailOf(plain);

@@ -89,6 +89,8 @@ describe('access tokens', () => {
       'valid only later': signed({ ...claims, nbf: now + 60 }),
       "another account's session": signed({ ...claims, sub: foreign }),
       'an unknown session': signed({ ...claims, sid: claims.jti }),
+      'a name in place of the account': signed({ ...claims, sub: patient.credentials.username }),
+      'an address in place of the account': signed({ ...claims, sub: `${patient.credentials.username}@hospital.test` }),
       'a refresh token': patient.tokens.refreshToken,
       'two payloads': `${head}.${payload}.${payload}.${signature}`,
       'no signature': `${head}.${payload}.`,
@@ -100,6 +102,25 @@ describe('access tokens', () => {
       expect([name, status]).toEqual([name, 401]);
       expect(headers['www-authenticate']).toMatch(/^Bearer/);
     }
+  });
+
+  it('stay those of one account, whoever has its name and address since', async () => {
+    const [before, since] = [await makePatient(portal, admin), await makePatient(portal, admin)];
+    const [id, other] = [await before.accountId(), await since.accountId()];
+    // As a superuser might, or a directory that gives a name anew: past all rules.
+    const swap = (account: string, name: string) =>
+      portal.owner.query(
+        `UPDATE users.account SET username = $2, username_key = $2, email = $2 || '@swap.test' WHERE account_id = $1`,
+        [account, name],
+      );
+    const { username } = before.credentials;
+    await swap(id, 'nobody.now');
+    await swap(other, username);
+    for (const [caller, account] of [
+      [before, id],
+      [since, other],
+    ] as const)
+      expect((await caller.get('/v1/me').expect(200)).body).toMatchObject({ id: account });
   });
 
   it('are refused with any character changed', async () => {

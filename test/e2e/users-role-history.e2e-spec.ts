@@ -126,19 +126,22 @@ describe('the history of roles', () => {
     );
   });
 
-  it('is part of the audit trail: the event of a change points to its entry', async () => {
+  it('is part of the audit trail: the event of a change points to its entry, and says what was and what is', async () => {
     const { id } = await opened(hospital);
     const { headers } = await admin.post(`/v1/users/${id}/roles`, { role: 'records_officer', reason }).expect(200);
     const [entry] = await historyOf(id);
-    const { rows } = await portal.owner.query<{ event: { res: { t: string; i: string; v?: number; p?: number }[] } }>(
+    const { rows } = await portal.owner.query<{ event: { res: object[] } }>(
       `SELECT event::jsonb AS event FROM audit.inbox WHERE request_id = $1
        UNION ALL SELECT leaf::jsonb -> 'e' FROM audit.entry WHERE request_id = $1`,
       [headers['x-request-id']],
     );
     expect(rows.map(({ event }) => event.res)).toEqual([
       expect.arrayContaining([
-        { t: 'RoleChange', i: entry!.id },
-        { t: 'Account', i: id, v: 2, p: 1 },
+        { t: 'RoleChange', i: entry!.id, b: [], a: ['records_officer'] },
+        {
+          ...{ t: 'Account', i: id, v: 2, p: 1 },
+          ...{ b: ['staff', 'status:invited'], a: ['records_officer', 'staff', 'status:invited'] },
+        },
       ]),
     ]);
   });

@@ -31,6 +31,7 @@ export interface AuditEvent {
   outcome?: string;
   outcomeDesc?: string;
   agent: Agent[];
+  source?: { observer?: object };
   entity?: Entity[];
 }
 
@@ -62,6 +63,30 @@ const typed = (agent: Agent, system: string, codes: readonly string[]): boolean 
   (agent.type?.coding ?? []).some((one) => one.system === system && codes.includes(one.code ?? ''));
 const is = (coding: Coding | undefined, system: string, code: string): boolean =>
   coding?.system === system && coding.code === code;
+
+/** What is against R4's minimum and what BALP has of every event, also of failures, which name no profile. */
+export function againstMinimum(event: AuditEvent): string[] {
+  const faults: string[] = [];
+  const need = (holds: unknown, fault: string) => void (holds || faults.push(fault));
+  need(event.type?.system && event.type.code, 'type');
+  need(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(event.recorded ?? ''), 'recorded');
+  need(/^[CRUDE]$/.test(event.action ?? ''), 'action');
+  need(/^(0|4|8|12)$/.test(event.outcome ?? ''), 'outcome');
+  need(event.outcome === '0' || event.outcomeDesc, 'why it failed');
+  need(event.outcome === '0' || event.meta?.profile === undefined, 'profiles are of successes');
+  need(event.agent.length > 0 && event.agent.every(({ requestor }) => typeof requestor === 'boolean'), 'agents');
+  need(
+    event.agent.every(({ who }) => who),
+    'who',
+  );
+  need(event.agent.filter(({ requestor }) => requestor).length <= 1, 'one who asks');
+  need(event.source?.observer, 'source');
+  need(
+    (event.entity ?? []).every(({ what, query }) => what ?? query),
+    'entities',
+  );
+  return faults;
+}
 
 /** What is against the profile that the event names; empty where it names none, which its caller has to expect. */
 export function againstBalp(event: AuditEvent): string[] {

@@ -49,7 +49,8 @@ export async function exported(officer: Caller, body: object): Promise<ExportAns
   return made as ExportAnswer;
 }
 
-const binary = (response: supertest.Response, done: (error: Error | null, body: Buffer) => void): void => {
+/** The body as it arrives. */
+export const binary = (response: supertest.Response, done: (error: Error | null, body: Buffer) => void): void => {
   buffer(response as unknown as NodeJS.ReadableStream).then(
     (bytes) => done(null, bytes),
     (error: Error) => done(error, Buffer.alloc(0)),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from '@jest/globals';
 import type { Portal } from './portal.js';
 
-interface Entry {
+export interface LedgerEntry {
   idx: string;
   leaf: string;
   leaf_hash: Buffer;
@@ -31,10 +31,12 @@ function rootOfPeaks(size: number, peaks: Buffer[]): Buffer {
 
 /**
  * The invariant after each test file: every answer that the server gave has an event; the log has no gap, each leaf hashes
- * to what stands beside it, each subject's counter counts, and the tree's head is the tree of the leaves.
+ * to what stands beside it, each subject's counter counts, and the tree's head is the tree of the leaves. `archived`: entries that
+ * have left the database, as they were.
  */
 export async function checkLedger(
   portal: Pick<Portal, 'log' | 'owner'>,
+  archived: readonly LedgerEntry[] = [],
 ): Promise<{ answers: number; entries: number }> {
   const answered = new Set(
     portal.log
@@ -44,7 +46,7 @@ export async function checkLedger(
   const { rows: stored } = await portal.owner.query<{ request_id: string }>(
     'SELECT request_id FROM audit.inbox UNION SELECT request_id FROM audit.entry',
   );
-  const told = new Set(stored.map((row) => row.request_id));
+  const told = new Set([...stored, ...archived].map((row) => row.request_id));
   const untold = portal.log.filter(
     (line) =>
       line.msg === 'answered' &&
@@ -55,9 +57,10 @@ export async function checkLedger(
   expect(untold).toEqual([]);
 
   await portal.owner.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  const { rows: entries } = await portal.owner.query<Entry>(
+  const { rows: hot } = await portal.owner.query<LedgerEntry>(
     'SELECT idx, leaf, leaf_hash, subject, request_id FROM audit.entry ORDER BY idx',
   );
+  const entries = [...archived, ...hot];
   const { rows: heads } = await portal.owner.query<{ size: string; peaks: Buffer[] }>(
     'SELECT size, peaks FROM audit.head',
   );

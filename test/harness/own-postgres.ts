@@ -14,18 +14,19 @@ export interface OwnPostgres {
   remove(): Promise<void>;
 }
 
-/** A PostgreSQL of the test's own, which it may stop, freeze and kill; durable, and migrated. */
-export async function ownPostgres(): Promise<OwnPostgres> {
-  const folder = mkdtempSync(join(tmpdir(), 'portico-own-'));
+/** A PostgreSQL of the test's own, which it may stop, freeze and kill; durable, and migrated. `disk`: a folder to have its data in. */
+export async function ownPostgres(options: { disk?: string; flags?: string[] } = {}): Promise<OwnPostgres> {
+  const folder = options.disk ?? mkdtempSync(join(tmpdir(), 'portico-own-'));
   chmodSync(folder, 0o755);
-  const postgres = new EmbeddedPostgres(join(folder, 'postgres'), { durable: true });
+  const postgres = new EmbeddedPostgres(join(folder, 'postgres'), { durable: true, flags: options.flags });
   await postgres.start();
   await ensureDatabase(postgres.url('postgres'), 'portico');
   const database = urlsOf(postgres.url('postgres'), 'portico');
   await migrate(database, ownerDataSource(database));
   const remove = async (): Promise<void> => {
     await postgres.kill();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(join(folder, 'postgres'), { recursive: true, force: true });
+    if (!options.disk) rmSync(folder, { recursive: true, force: true });
   };
   return { postgres, database, remove };
 }

@@ -11,13 +11,16 @@ import {
   Uuids,
   Whole,
 } from '../../platform/http/fields.js';
-import { PageQuery } from '../../platform/http/cursors.js';
+import { PageCursor, PageLimit, PageQuery } from '../../platform/http/cursors.js';
+import { ROLES } from '../../platform/access/vocabulary.js';
 import { ORDERS } from './entry-order.js';
+import { EVENT_KINDS, type EventKind } from './event-kinds.js';
 
 /** Most people of one kind in one search. */
 const MANY = 50;
 
-export class EventsQuery extends PageQuery {
+/** Which events: the same in the search, in saved queries and in reports. */
+export class EventsFilter {
   @Uuids({ optional: true, many: MANY, repeatable: true, description: 'Account that acted; may be repeated.' })
   actorId?: string[];
 
@@ -46,8 +49,32 @@ export class EventsQuery extends PageQuery {
   })
   action?: string;
 
+  @OneOf(EVENT_KINDS, { optional: true, description: 'What it was, in the words of the reports.' })
+  kind?: EventKind;
+
+  @OneOf(ROLES, { optional: true, description: 'Role that the account had.' })
+  role?: string;
+
   @OneOf(['success', 'refused', 'failed'], { optional: true, description: 'How it ended.' })
   outcome?: string;
+
+  @Text({
+    optional: true,
+    max: 100,
+    pattern: /^[a-z0-9.:_-]+$/,
+    description: 'Code of the error or the reason.',
+    example: 'auth.session-ended:idle',
+  })
+  code?: string;
+
+  @Text({
+    optional: true,
+    max: 60,
+    pattern: /^[a-z0-9-]+$/,
+    description: 'Category of the data.',
+    example: 'laboratory',
+  })
+  category?: string;
 
   @Text({
     optional: true,
@@ -58,25 +85,20 @@ export class EventsQuery extends PageQuery {
   })
   purpose?: string;
 
-  @Text({
-    optional: true,
-    max: 45,
-    pattern: /^[0-9A-Fa-f:.]+$/,
-    description: 'Address that it came from; erased ones are not found any more.',
-  })
-  ip?: string;
-
-  @Instant({ optional: true, description: 'Not before.' })
-  from?: string;
-
-  @Instant({ optional: true, description: 'Before.' })
-  to?: string;
-
   @Uuid({ optional: true, description: 'Request (`X-Request-Id`).' })
   requestId?: string;
 
   @Uuid({ optional: true, description: 'Session.' })
   sessionId?: string;
+}
+
+/** The same in a period, in an order. */
+export class SortedFilter extends EventsFilter {
+  @Instant({ optional: true, description: 'Not before.' })
+  from?: string;
+
+  @Instant({ optional: true, description: 'Before.' })
+  to?: string;
 
   @OneOf(ORDERS, {
     optional: true,
@@ -84,6 +106,22 @@ export class EventsQuery extends PageQuery {
       'Element to sort by, downwards behind a minus; `-at` by default. `at` with a session or a patient is its timeline.',
   })
   sort?: string;
+}
+
+export class EventsQuery extends SortedFilter implements PageQuery {
+  @PageLimit()
+  limit?: number;
+
+  @PageCursor()
+  cursor?: string;
+
+  @Text({
+    optional: true,
+    max: 45,
+    pattern: /^[0-9A-Fa-f:.]+$/,
+    description: 'Address that it came from; erased ones are not found any more.',
+  })
+  ip?: string;
 }
 
 export class AroundQuery extends PageQuery {
@@ -111,6 +149,26 @@ export class TouchedView {
 
   @Whole({ optional: true, description: 'Version before the change.' })
   previousVersion?: number;
+
+  @Texts({ optional: true, many: 20, description: 'Of a change of what somebody may do: what stood before (codes).' })
+  before?: string[];
+
+  @Texts({ optional: true, many: 20, description: 'The same afterwards.' })
+  after?: string[];
+}
+
+/** Somebody as the portal knows them at this moment; the log itself holds ids alone. */
+export class NamedView {
+  @Uuid({ description: 'Account, or patient.' })
+  id: string;
+
+  @Text({ nullable: true, description: 'Name of today; null when the portal knows nobody of this id any more.' })
+  name: string | null;
+
+  @OneOf(['person', 'service', 'patient', 'erased'], {
+    description: 'What it is; `erased`: nobody of this id is left.',
+  })
+  kind: string;
 }
 
 export class EventView {
@@ -122,6 +180,9 @@ export class EventView {
 
   @Instant({ description: 'When the request came in.' })
   at: string;
+
+  @Instant({ nullable: true, description: 'When it came about, where that was before it was noticed.' })
+  effectiveAt: string | null;
 
   @Text({ description: 'Event code.', example: 'Record.read' })
   action: string;
@@ -141,11 +202,20 @@ export class EventView {
   @Uuid({ nullable: true, description: 'Account that acted.' })
   actorId: string | null;
 
+  @Nested(() => NamedView, {
+    nullable: true,
+    description: 'Account that acted, by name; null when nobody was recognised.',
+  })
+  actor: NamedView | null;
+
   @Texts({ description: 'Roles that the account had.' })
   roles: string[];
 
   @Uuid({ nullable: true, description: 'Patient whose data was touched.' })
   patientId: string | null;
+
+  @Nested(() => NamedView, { nullable: true, description: 'The patient, by name.' })
+  patient: NamedView | null;
 
   @Texts({ description: 'Categories of the data.' })
   categories: string[];

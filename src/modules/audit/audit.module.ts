@@ -13,6 +13,8 @@ import { ExportPreparation } from './exports/export-preparation.js';
 import { ExportRepository } from './exports/export.repository.js';
 import { ExportService } from './exports/export.service.js';
 import { ExportZip } from './exports/export-zip.js';
+import { AuditHealthController } from './faults/audit-health.controller.js';
+import { faultProviders } from './faults/fault-providers.js';
 import { Ledger } from './ledger.service.js';
 import { ProofsController } from './proofs/proofs.controller.js';
 import { OpenProofs, ProofsService } from './proofs/proofs.service.js';
@@ -25,6 +27,17 @@ import { ReplicaMemory } from './sealing/replica-memory.js';
 import { Sealer } from './sealing/sealer.js';
 import { SealingJob } from './sealing/sealing.job.js';
 import { SealingState } from './sealing/sealing-state.js';
+import { ArchivedLeaves } from './retention/archived-leaves.js';
+import { Archiver } from './retention/archiver.js';
+import { BlockController } from './retention/block.controller.js';
+import { Blocks } from './retention/block.service.js';
+import { HoldController } from './retention/hold.controller.js';
+import { HoldRepository } from './retention/hold.repository.js';
+import { Holds } from './retention/hold.service.js';
+import { Retention } from './retention/retention.js';
+import { RetentionJob } from './retention/retention.job.js';
+import { RetentionPool, RetentionRepository } from './retention/retention.repository.js';
+import { reportControllers, reportProviders } from './reports/report-providers.js';
 import { Sequencer } from './sequencer.js';
 import { VerificationController } from './verification/verification.controller.js';
 import { VerificationJob } from './verification/verification.job.js';
@@ -37,9 +50,22 @@ import { TreeRepository } from './tree/tree.repository.js';
 /** Global because every module's events end here; they reach it only through the platform's port. */
 @Global()
 @Module({
-  controllers: [AuditController, ErasureController, ExportController, ProofsController, VerificationController],
+  controllers: [
+    AuditController,
+    BlockController,
+    HoldController,
+    AuditHealthController,
+    ErasureController,
+    ExportController,
+    ProofsController,
+    VerificationController,
+    ...reportControllers,
+  ],
   providers: [
-    { provide: AuditSink, useClass: Ledger },
+    Ledger,
+    { provide: AuditSink, useExisting: Ledger },
+    ...faultProviders,
+    ...reportProviders,
     Sequencer,
     SealingPool,
     CheckpointsRepository,
@@ -53,6 +79,15 @@ import { TreeRepository } from './tree/tree.repository.js';
     SealingJob,
     AuditorPool,
     TreeRepository,
+    ArchivedLeaves,
+    RetentionPool,
+    RetentionRepository,
+    Archiver,
+    Retention,
+    RetentionJob,
+    Blocks,
+    HoldRepository,
+    Holds,
     OpenPool,
     ProofsService,
     OpenProofs,

@@ -5,9 +5,14 @@ import type { Policy } from '../../platform/access/ability.js';
 export function auditPolicy(policy: Policy, person: Person): void {
   if (person.roles.has('compliance_officer')) {
     policy.allow(['list', 'read'], 'Event').allow('create', 'AuditErasure');
+    // Saved queries are their officer's own; others may use them, where they are shared.
+    policy.allow(['list', 'read'], 'AuditReport').allow(['list', 'create'], 'AuditQuery');
+    policy.allow(['read', 'update', 'delete'], 'AuditQuery', { accountId: person.id });
+    policy.allow('read', 'AuditQuery', { isShared: true });
     policy.allow('read', 'EntryBundle').allow('read', 'Proof').allow('read', 'Receipt');
-    policy.allow(['create', 'list', 'read', 'download'], 'AuditExport');
-    policy.allow(['read', 'check'], 'AuditVerification');
+    policy.allow(['create', 'list', 'read', 'download', 'end'], 'AuditExport');
+    policy.allow('list', 'Block').allow(['create', 'list', 'read', 'release'], 'LegalHold');
+    policy.allow(['read', 'check'], 'AuditVerification').allow('read', 'AuditHealth');
   }
   // Of each event that is about them, patients may keep the proof.
   if (person.roles.has('patient')) policy.allow('read', 'Receipt', { patientId: { $in: [...person.patientIds] } });

@@ -1,4 +1,5 @@
 import type { Params } from '../../platform/database/accessible.js';
+import { kindCondition, type EventKind } from './event-kinds.js';
 
 /** Which events of the log are meant; what is left out does not narrow it. Ids in lower case, as leaves have them. */
 export interface EntryFilter {
@@ -9,6 +10,14 @@ export interface EntryFilter {
   /** First part of the code. */
   subjectType?: string;
   outcome?: string;
+  /** What officers look for, such as `automatic-logout`. */
+  kind?: EventKind;
+  /** Role that the account had. */
+  role?: string;
+  /** Code of the error or the reason. */
+  code?: string;
+  /** Category of the data. */
+  category?: string;
   /** HL7 v3 ActReason. */
   purpose?: string;
   /** Where it came from; found as long as it was not erased. */
@@ -26,6 +35,8 @@ export interface EntryFilter {
 const member = (before: string): string => `split_part(split_part(e.leaf, '${before}', 2), '"', 1)`;
 export const ACTION = 'e.action COLLATE "C"';
 export const PURPOSE = member(',"purp":"');
+/** Roles as `"clinician","staff"`; only the leaf's own head is looked at, and not what events say of roles. */
+export const ROLES_TEXT = `coalesce(substring(left(e.leaf, 600) FROM '^\\{"e":\\{"act":"[A-Z]","actor":\\{"id":"[^"]*","roles":\\[([^]]*)\\]'), '')`;
 /** The commitment to address and user agent (RFC 9901). */
 export const PLACE = member('"net":{"_sd":["');
 
@@ -52,6 +63,13 @@ export function entryConditions(filter: EntryFilter, params: Params): string[] {
   when(filter.to, (to) => `e.occurred < ${to}`);
   when(filter.requestId, (id) => `e.request_id = ${id}`);
   when(filter.sessionId, (id) => `e.session_id = ${id}`);
+  if (filter.kind) found.push(kindCondition(filter.kind));
+  when(filter.role, (role) => `strpos(${ROLES_TEXT}, '"' || ${role} || '"') > 0`);
+  when(filter.code, (code) => `e.leaf::json #>> '{e,err}' = ${code}`);
+  when(
+    filter.category,
+    (category) => `strpos(coalesce(e.leaf::json #>> '{e,cat}', ''), '"' || ${category} || '"') > 0`,
+  );
   when(filter.purpose, (purpose) => `${PURPOSE} = ${purpose}`);
   when(
     filter.ip,

@@ -123,6 +123,8 @@ describe('eventsOf', () => {
       category: optional(fc.constantFrom('laboratory', 'vital-signs')),
       version: optional(fc.nat()),
       previousVersion: optional(fc.nat()),
+      before: optional(fc.array(fc.constantFrom('admin', 'status:active'))),
+      after: optional(fc.array(fc.constantFrom('staff', 'status:disabled'))),
     });
     const made = fc.record({
       touches: fc.array(touch, { maxLength: 8 }),
@@ -145,7 +147,11 @@ describe('eventsOf', () => {
 
   it('gives an automatic logout the same form', () => {
     const row = systemEvent(
-      { code: 'Session.end', act: 'E', accountId: 'x', sessionId: 's', reason: 'idle', at: new Date(0) },
+      {
+        ...{ code: 'Session.end', act: 'E', accountId: 'x', sessionId: 's', reason: 'idle', at: new Date(0) },
+        effectiveAt: new Date(-1000),
+        detail: { seconds: 60 },
+      },
       'r',
     );
     expect(canonicalize(JSON.parse(row.event))).toBe(row.event);
@@ -155,7 +161,23 @@ describe('eventsOf', () => {
       ses: 's',
       actor: { id: 'x' },
       t: '1970-01-01T00:00:00.000Z',
+      te: '1969-12-31T23:59:59.000Z',
     });
+  });
+
+  it('never grows beyond what the ledger takes, however much was changed', () => {
+    const roles = ['clinician', 'compliance_officer', 'patient', 'records_officer', 'staff'];
+    const id = '01990000-0000-7000-8000-000000000000';
+    const one = { patientId: null, type: 'Account', id, version: 1, previousVersion: 2, before: roles, after: roles };
+    const [row] = eventsOf(
+      trail({ touches: Array.from({ length: 500 }, () => one) }),
+      { status: 200, code: null },
+      'r',
+      'd',
+    );
+    const { res, more } = JSON.parse(row!.event) as { res: object[]; more: number };
+    expect(Buffer.byteLength(row!.event)).toBeLessThan(60_000);
+    expect([res.length > 100, res.length + more]).toEqual([true, 500]);
   });
 });
 

@@ -20,6 +20,10 @@ export interface AuditRow {
 
 /** Longest list of things in one event; a page has 200 at most, an import more. */
 const MAX_THINGS = 400;
+/** Of its bytes, where things bring roles of before and after along: an event has 60,000 at most. */
+const MAX_BYTES = 48_000;
+/** So many fit, whatever they bring along. */
+const SURE_TO_FIT = 100;
 
 /** FHIR AuditEvent.action (C, R, U, D, E) of each action; a search is E, as BALP has it. */
 const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
@@ -63,6 +67,7 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   review: 'U',
   retract: 'U',
   accept: 'U',
+  release: 'U',
 };
 
 /** Purpose of use (HL7 v3 ActReason) that a role implies; a more particular one is said by the handler (break-glass). */
@@ -98,12 +103,23 @@ function byPatient(touches: readonly Touch[]): Map<string | null, Touch[]> {
 
 // Here and below, members stand in the order of RFC 8785 (by name), and members that are undefined are left out: what
 // JSON.stringify makes of them is the canonical form, at a fraction of the cost of sorting each time. A test compares.
-const thing = ({ type, id, version, previousVersion }: Touch): object => ({
+const thing = ({ type, id, version, previousVersion, before, after }: Touch): object => ({
+  a: after,
+  b: before,
   i: id,
   p: previousVersion,
   t: type,
   v: version,
 });
+
+/** As many as an event has room for. */
+function listed(touches: readonly Touch[]): object[] {
+  const things = touches.slice(0, MAX_THINGS).map(thing);
+  if (things.length <= SURE_TO_FIT) return things;
+  let room = MAX_BYTES;
+  const end = things.findIndex((one) => (room -= JSON.stringify(one).length + 1) < 0);
+  return end === -1 ? things : things.slice(0, end);
+}
 
 const sorted = <T>(values: Readonly<Record<string, T>>): Record<string, T> | undefined => {
   const entries = Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -147,6 +163,7 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
   };
   return [...byPatient(succeeded ? trail.touches : [])].map(([patientId, touches]) => {
     const eventId = newId();
+    const things = listed(touches);
     // Codes and ids only: whatever is not one of these shapes never gets into a leaf, which nobody can erase.
     const event = JSON.stringify({
       act: trail.endpoint ? ACT[trail.endpoint.action] : 'E',
@@ -156,13 +173,13 @@ export function eventsOf(trail: Trail, outcome: Outcome, replica: string, netDig
       err: outcome.code ?? undefined,
       http: text.http,
       id: eventId,
-      more: touches.length > MAX_THINGS ? touches.length - MAX_THINGS : undefined,
+      more: touches.length > things.length ? touches.length - things.length : undefined,
       net: { _sd: [netDigest] },
       out: text.out,
       pat: patientId ?? undefined,
       purp: purpose,
       req: trail.requestId,
-      res: touches.length > 0 ? touches.slice(0, MAX_THINGS).map(thing) : undefined,
+      res: things.length > 0 ? things : undefined,
       ses: sessionId ?? undefined,
       src: replica,
       sub: action,
@@ -198,6 +215,7 @@ export function systemEvent(fact: SystemFact, replica: string): AuditRow {
     src: replica,
     sub: fact.code,
     t: fact.at.toISOString(),
+    te: fact.effectiveAt?.toISOString(),
     v: 1,
   });
   return {

@@ -3,6 +3,8 @@ import { Params } from '../../platform/database/accessible.js';
 import { Problem } from '../../platform/http/problem.js';
 import { entryConditions, PLACE, type EntryFilter } from './entry-filter.js';
 import { orderOf, type Place } from './entry-order.js';
+import { ArchivedLeaves } from './retention/archived-leaves.js';
+import { archivedRows } from './retention/archived-rows.js';
 import { AuditorPool } from './tree/auditor-pool.js';
 
 export interface EntryRow {
@@ -32,7 +34,10 @@ const tooWide = (): Problem =>
 /** Reads the log, over connections of the auditor's role: the server's own role cannot. */
 @Injectable()
 export class EventsRepository {
-  constructor(private readonly pool: AuditorPool) {}
+  constructor(
+    private readonly pool: AuditorPool,
+    private readonly archive: ArchivedLeaves,
+  ) {}
 
   /** The exact bytes of the leaves, and what opens their addresses where that was not erased. */
   async list({ filter, order, after, limit }: Search): Promise<EntryRow[]> {
@@ -52,12 +57,14 @@ export class EventsRepository {
   }
 
   async find(seq: number): Promise<EntryRow | null> {
-    const rows = await this.read(
-      `SELECT e.idx, e.idx::text AS key, e.leaf, d.disclosure FROM audit.entry e
-         LEFT JOIN audit.disclosure d ON d.digest = ${PLACE} WHERE e.idx = $1`,
-      [seq],
-    );
-    return rows[0] ?? null;
+    const one = (from: string) => `SELECT e.idx, e.idx::text AS key, e.leaf, d.disclosure FROM ${from} e
+       LEFT JOIN audit.disclosure d ON d.digest = ${PLACE}`;
+    const rows = await this.read(`${one('audit.entry')} WHERE e.idx = $1`, [seq]);
+    if (rows[0]) return rows[0];
+    const archived = await archivedRows(this.archive, seq, seq + 1);
+    if (!archived) return null;
+    const params = new Params();
+    return (await this.read(one(archived.from(params)), params.values))[0] ?? null;
   }
 
   private async read(sql: string, values: unknown[]): Promise<EntryRow[]> {

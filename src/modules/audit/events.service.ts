@@ -3,87 +3,24 @@ import type { SignedIn } from '../../platform/access/context.js';
 import { Cursors, limitOf } from '../../platform/http/cursors.js';
 import type { Page } from '../../platform/http/presenter.js';
 import { notFound } from '../../platform/http/problem.js';
-import type { AroundQuery, AroundView, EventsQuery, EventView } from './audit.dto.js';
+import { PeopleNames } from '../../platform/access/people-names.js';
+import type { AroundQuery, AroundView, EventsFilter, EventsQuery, EventView } from './audit.dto.js';
 import type { EntryFilter } from './entry-filter.js';
 import type { Place } from './entry-order.js';
+import { eventView, peopleIn } from './event-view.js';
 import { EventsRepository, type EntryRow } from './events.repository.js';
-
-interface Leaf {
-  i: number;
-  e: {
-    act: string;
-    id: string;
-    t: string;
-    sub: string;
-    src: string;
-    out: number;
-    req: string;
-    actor: { id?: string; roles?: string[] };
-    http?: { m: string; ms: number; st: number; route: string; bytes?: number };
-    err?: string;
-    pat?: string;
-    cat?: string[];
-    purp?: string;
-    ses?: string;
-    ask?: object;
-    det?: object;
-    res?: { t: string; i: string; v?: number; p?: number }[];
-    more?: number;
-  };
-}
-
-const OUTCOME: Record<number, string> = { 0: 'success', 4: 'refused', 8: 'failed' };
-
-function netOf(disclosure: string | null): { ip: string | null; ua: string | null } {
-  if (disclosure === null) return { ip: null, ua: null };
-  return (
-    JSON.parse(Buffer.from(disclosure, 'base64url').toString()) as [string, string, { ip: string; ua: string }]
-  )[2];
-}
-
-function viewOf(row: EntryRow): EventView {
-  const { e, i } = JSON.parse(row.leaf) as Leaf;
-  const net = netOf(row.disclosure);
-  return {
-    seq: i,
-    eventId: e.id,
-    at: e.t,
-    action: e.sub,
-    operation: e.act,
-    outcome: OUTCOME[e.out]!,
-    status: e.http?.st ?? null,
-    code: e.err ?? null,
-    actorId: e.actor.id ?? null,
-    roles: e.actor.roles ?? [],
-    patientId: e.pat ?? null,
-    categories: e.cat ?? [],
-    touched: (e.res ?? []).map(({ t, i: id, v, p }) => ({ type: t, id, version: v, previousVersion: p })),
-    moreTouched: e.more ?? 0,
-    purpose: e.purp ?? null,
-    sessionId: e.ses ?? null,
-    requestId: e.req,
-    method: e.http?.m ?? null,
-    route: e.http?.route ?? null,
-    durationMs: e.http?.ms ?? null,
-    bytes: e.http?.bytes ?? null,
-    process: e.src,
-    address: net.ip,
-    userAgent: net.ua,
-    asked: e.ask ?? {},
-    detail: e.det ?? {},
-  };
-}
+import { ArchivedLeaves } from './retention/archived-leaves.js';
 
 const placeOf = ({ key, idx }: EntryRow): Place => [key, Number(idx)];
 
 const lower = (ids: readonly string[] | undefined): string[] | undefined => ids?.map((id) => id.toLowerCase());
 
-function filterOf({ actorId, patientId, ip, ...rest }: EventsQuery): EntryFilter {
+export function filterOf({ actorId, patientId, ip, ...rest }: EventsFilter & { ip?: string }): EntryFilter {
   return { ...rest, actorIds: lower(actorId), patientIds: lower(patientId), ip: ip?.toLowerCase() };
 }
 
 /** Whom and what somebody looked up in the trail stands in the trail. */
-function lookedFor(ctx: SignedIn, { patientIds = [], actorIds = [], sessionId, requestId }: EntryFilter): void {
+export function lookedFor(ctx: SignedIn, { patientIds = [], actorIds = [], sessionId, requestId }: EntryFilter): void {
   const note = (type: string, ids: readonly string[]) =>
     ids.forEach((id) => ctx.touch({ patientId: null, type, id: id.toLowerCase() }));
   note('Patient', patientIds);
@@ -109,15 +46,20 @@ function besides(middle: EventView, view: EventView): AroundView {
 export class EventsService {
   constructor(
     private readonly events: EventsRepository,
+    private readonly archive: ArchivedLeaves,
     private readonly cursors: Cursors,
+    private readonly names: PeopleNames,
   ) {}
 
-  async list(ctx: SignedIn, query: EventsQuery): Promise<Page<EventView>> {
-    const filter = filterOf(query);
+  /** `list` names the list that cursors are of; `sought`, what is searched, where that is not the query's own. */
+  async list(ctx: SignedIn, query: EventsQuery, list = 'audit.events', sought = query): Promise<Page<EventView>> {
+    const filter = filterOf(sought);
     lookedFor(ctx, filter);
-    const after = this.cursors.open<Place>(ctx, 'audit.events', query);
-    const rows = await this.events.list({ filter, order: query.sort ?? '-at', after, limit: limitOf(query) + 1 });
-    return this.cursors.page(ctx, 'audit.events', query, rows, placeOf, viewOf);
+    const after = this.cursors.open<Place>(ctx, list, query);
+    const rows = await this.events.list({ filter, order: sought.sort ?? '-at', after, limit: limitOf(query) + 1 });
+    const names = await this.namesIn(ctx, rows);
+    const page = this.cursors.page(ctx, list, query, rows, placeOf, (row) => eventView(row, names));
+    return { ...page, notice: await this.archive.notice(filter) };
   }
 
   /** Everything that happened around an event, in the order of time, and what it has in common with it. */
@@ -129,13 +71,19 @@ export class EventsService {
     const list = `audit.around ${seq}`;
     const after = this.cursors.open<Place>(ctx, list, query);
     const rows = await this.events.list({ filter, order: 'at', after, limit: limitOf(query) + 1 });
-    return this.cursors.page(ctx, list, query, rows, placeOf, (row) => besides(middle, viewOf(row)));
+    const names = await this.namesIn(ctx, rows);
+    const page = this.cursors.page(ctx, list, query, rows, placeOf, (row) => besides(middle, eventView(row, names)));
+    return { ...page, notice: await this.archive.notice(filter) };
   }
 
   async get(ctx: SignedIn, seq: number): Promise<EventView> {
     const row = await this.events.find(seq);
     if (!row) throw notFound();
     ctx.touch({ patientId: null, type: 'AuditEvent', id: String(seq) });
-    return viewOf(row);
+    return eventView(row, await this.namesIn(ctx, [row]));
+  }
+
+  private namesIn(ctx: SignedIn, rows: readonly EntryRow[]) {
+    return this.names.of(ctx, peopleIn(rows));
   }
 }

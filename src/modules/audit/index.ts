@@ -8,4 +8,5 @@ export {
   verifyBundle,
   verifyDatabase,
 } from './verification/index.js';
+export { applyRetention, RetentionError } from './retention/operator.js';
 export { NewOriginError, openNewOrigin } from './sealing/new-origin.js';

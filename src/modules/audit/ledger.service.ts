@@ -1,22 +1,37 @@
-import { hostname } from 'node:os';
 import { Injectable } from '@nestjs/common';
-import { AuditSink, type Outcome, type SystemFact, type WorkFact } from '../../platform/access/audit-sink.js';
+import {
+  AuditSink,
+  type Outcome,
+  type Receipt,
+  type SystemFact,
+  type WorkFact,
+} from '../../platform/access/audit-sink.js';
 import type { Trail } from '../../platform/access/trail.js';
 import { Batcher } from '../../platform/batcher.js';
+import { isConnectionCut } from '../../platform/database/database-errors.js';
 import type { Db } from '../../platform/database/db.js';
 import { SystemPool } from '../../platform/database/system-pool.js';
 import { unavailable } from '../../platform/http/problem.js';
 import { Logger } from '../../platform/logging/logger.js';
 import { NetCommitments, type Commitment } from './commitment.js';
 import { eventsOf, systemEvent, workEvents, type AuditRow } from './event.js';
+import { Intake } from './faults/intake.js';
+import { LostCommits } from './faults/lost-commits.js';
+import { replicaName } from './replica.js';
 
 interface Submission {
   rows: AuditRow[];
   net: Commitment | null;
 }
 
+export interface LedgerCounts {
+  queued: number;
+  stored: number;
+  refused: number;
+}
+
 /** Within this time a caller learns that nothing can be answered, where it is the audit trail that cannot be written. */
-const ANSWER_BY_MS = 2_400;
+const ANSWER_BY_MS = 2_000;
 /** From then on it was work that took the time, and no waiting. */
 const SLOW_MS = 8_000;
 
@@ -42,7 +57,13 @@ const HURRY = "SELECT set_config('statement_timeout', $1, true), set_config('loc
 const ABORTED = '25P02';
 
 // An event is one line by its table's own check: lines in one text need no escaping, which an array of JSON texts needs twice.
-const SUBMIT = "SELECT audit.submit($1, string_to_array($2, E'\\n'), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const EVENTS = "($1, string_to_array($2, E'\\n'), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const SUBMIT = `SELECT audit.submit${EVENTS}`;
+const SUBMIT_WITHIN = `${SUBMIT}, pg_current_xact_id()::text AS transaction`;
+const RESUBMIT = `SELECT audit.resubmit${EVENTS}`;
+
+/** Least time for asking back, in milliseconds: a write that took long so far is worth a moment more. */
+const ASK_BACK_MS = 600;
 
 function parametersOf(rows: AuditRow[], nets: Commitment[]): unknown[] {
   return [
@@ -67,13 +88,16 @@ function parametersOf(rows: AuditRow[], nets: Commitment[]): unknown[] {
  */
 @Injectable()
 export class Ledger extends AuditSink {
-  /** Which process wrote it, for heartbeats and for reading two replicas' events apart. */
-  private readonly replica = `${hostname()}:${process.pid}`;
+  private readonly replica = replicaName();
   private readonly nets = new NetCommitments();
   private readonly batcher: Batcher<Submission, void>;
+  private stored = 0;
+  private refused = 0;
 
   constructor(
     private readonly pool: SystemPool,
+    private readonly intake: Intake,
+    private readonly lost: LostCommits,
     private readonly logger: Logger,
   ) {
     super();
@@ -86,19 +110,39 @@ export class Ledger extends AuditSink {
     });
   }
 
-  async within(db: Db, trail: Trail, outcome: Outcome): Promise<void> {
+  get takesRequests(): boolean {
+    return this.intake.isOpen;
+  }
+
+  /** Events that wait here, and how many were handed over or refused since the process began. */
+  get counts(): LedgerCounts {
+    return { queued: this.batcher.depth, stored: this.stored, refused: this.refused };
+  }
+
+  async within(db: Db, trail: Trail, outcome: Outcome): Promise<Receipt> {
     const net = this.nets.of(trail);
     const rows = eventsOf(trail, outcome, this.replica, net.digest);
     try {
-      await Promise.all([
+      const [, [row]] = await Promise.all([
         db.query(HURRY, [String(waitOf(trail, WAIT_MS.within))], 'audit_hurry'),
         // Not noted as stored: the transaction may still roll back, and storing it again is harmless.
-        db.query(SUBMIT, parametersOf(rows, net.stored ? [] : [net]), 'audit_submit'),
+        db.query<{ transaction: string }>(
+          SUBMIT_WITHIN,
+          parametersOf(rows, net.stored ? [] : [net]),
+          'audit_submit_within',
+        ),
       ]);
+      this.stored += rows.length;
+      return { eventIds: rows.map(({ eventId }) => eventId), transaction: row!.transaction };
     } catch (error) {
       if ((error as { code?: unknown }).code === ABORTED) throw error;
       throw this.away(error, trail);
     }
+  }
+
+  wasCommitted(receipt: Receipt, trail: Trail): Promise<boolean | null> {
+    const left = ANSWER_BY_MS - (performance.now() - trail.startedMs);
+    return this.lost.wasCommitted(receipt, Math.max(ASK_BACK_MS, left));
   }
 
   async record(trail: Trail, outcome: Outcome): Promise<void> {
@@ -120,6 +164,7 @@ export class Ledger extends AuditSink {
   }
 
   private away(error: unknown, trail: Trail): Error {
+    this.refused++;
     this.logger.error('an audit event could not be stored', error, { requestId: trail.requestId });
     return unavailable(
       'audit.unavailable',
@@ -132,14 +177,16 @@ export class Ledger extends AuditSink {
     const nets = [...new Map(batch.flatMap(({ net }) => (net ? [[net.digest, net] as const] : []))).values()].sort(
       (a, b) => (a.digest < b.digest ? -1 : 1),
     );
-    await this.pool.query(
-      SUBMIT,
-      parametersOf(
-        batch.flatMap(({ rows }) => rows),
-        nets,
-      ),
-      'audit_submit',
-    );
+    const rows = batch.flatMap((one) => one.rows);
+    const parameters = parametersOf(rows, nets);
+    try {
+      await this.pool.query(SUBMIT, parameters, 'audit_submit');
+    } catch (error) {
+      if (!isConnectionCut(error)) throw error;
+      // They may be there: the same ones again, each of which is stored once.
+      await this.pool.query(RESUBMIT, parameters, 'audit_resubmit');
+    }
+    this.stored += rows.length;
     for (const net of nets) net.stored = true;
     return batch.map(() => undefined);
   }

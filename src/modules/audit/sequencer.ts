@@ -2,6 +2,7 @@ import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationB
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { SystemPool } from '../../platform/database/system-pool.js';
 import { Logger } from '../../platform/logging/logger.js';
+import { Outage } from '../../platform/logging/outage.js';
 
 const EVERY_MS = 100;
 const AFTER_FAILURE_MS = 1_000;
@@ -17,11 +18,13 @@ export class Sequencer implements OnApplicationBootstrap, BeforeApplicationShutd
   private timer: NodeJS.Timeout | null = null;
   private working: Promise<void> = Promise.resolve();
   private stopped = false;
+  private readonly outage: Outage;
 
   constructor(
     @Inject(CONFIG) config: Config,
     private readonly logger: Logger,
   ) {
+    this.outage = new Outage(logger, 'events could not be put in order');
     this.pool = new SystemPool(config.database.sequencerUrl, {
       max: 1,
       name: 'portico-sequencer',
@@ -57,9 +60,12 @@ export class Sequencer implements OnApplicationBootstrap, BeforeApplicationShutd
     if (this.stopped) return;
     this.timer = setTimeout(() => {
       this.working = this.sequence().then(
-        () => this.later(EVERY_MS),
+        () => {
+          this.outage.over();
+          this.later(EVERY_MS);
+        },
         (error: unknown) => {
-          this.logger.error('events could not be put in order', error);
+          this.outage.failed(error);
           this.later(AFTER_FAILURE_MS);
         },
       );

@@ -214,6 +214,21 @@ export const invalidClient = (): Problem =>
     'Check the client id, the key and the assertion: each assertion works once, for five minutes, for this portal alone.',
   );
 
+/** Said before anything of the assertion is looked at: it is the same for everybody. */
+export const certificateNeeded = (): Problem =>
+  new Problem(
+    401,
+    'auth.certificate-needed',
+    'Connect with the certificate of the client, registered here, and send client_id and no assertion: this portal takes no other proof of machines.',
+  );
+
+export const noBearerSecrets = (): Problem =>
+  new Problem(
+    422,
+    'auth.no-bearer-secrets',
+    'Register a certificate of the directory (POST /v1/users/{id}/keys): this portal takes no other proof of machines.',
+  );
+
 export const invalidTokenRequest = (): Problem =>
   new Problem(
     400,

@@ -71,6 +71,7 @@ import { RoleBoundaries } from './sessions/role-boundaries.js';
 import { SessionSweeper } from './sessions/session-sweeper.js';
 import { Sessions } from './sessions/session.service.js';
 import { SignIn } from './sign-in/sign-in.service.js';
+import { SignInMetrics } from './sign-in/sign-in-metrics.js';
 import { SignIns } from './sign-in/sign-ins.js';
 import { UnfinishedSignIns } from './sign-in/unfinished-sign-ins.js';
 import { TotpEnrolment } from './factors/totp-enrolment.service.js';
@@ -188,6 +189,7 @@ import { RecoveryMails } from './recovery/recovery-mails.js';
     SessionSweeper,
     Sessions,
     SignIn,
+    SignInMetrics,
     SignIns,
     UnfinishedSignIns,
     FederatedIdentities,

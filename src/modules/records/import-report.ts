@@ -118,7 +118,9 @@ export class ImportReport {
   /** By entry; errors before warnings where there are too many for all. */
   get issues(): Issue[] {
     const all = [...this.errors, ...this.warnings];
-    const kept = all.slice(0, Math.max(this.room, 0)).sort((a, b) => (a.entry ?? a.line ?? -1) - (b.entry ?? b.line ?? -1));
+    const kept = all
+      .slice(0, Math.max(this.room, 0))
+      .sort((a, b) => (a.entry ?? a.line ?? -1) - (b.entry ?? b.line ?? -1));
     if (this.room >= 0 && all.length > this.room) kept.push(tooMany);
     return kept;
   }

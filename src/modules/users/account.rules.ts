@@ -31,3 +31,16 @@ export function checkGrant(
   if ((account.source !== null) !== (role === 'integration')) throw integrationApart();
   if (role === 'clinician' && account.practitionerId === null) throw practitionerNeeded();
 }
+
+interface Standing {
+  roles: readonly Role[];
+  status: string;
+}
+
+/** What an account may do, in codes: as the audit trail has it before and after a change (ASTM E2147, changes of privileges). */
+export const standingOf = ({ roles, status }: Standing): string[] => [...[...roles].sort(), `status:${status}`];
+
+export function changeOf(before: Standing, after: Standing): { before?: string[]; after?: string[] } {
+  const [was, is] = [standingOf(before), standingOf(after)];
+  return was.join() === is.join() ? {} : { before: was, after: is };
+}

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { newId } from '../../platform/ids.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
+import type { Touch } from '../../platform/access/trail.js';
 import { SERVICE_ROLES, type Role } from '../../platform/access/vocabulary.js';
 import { Cursors } from '../../platform/http/cursors.js';
 import { staleVersion } from '../../platform/http/if-match.js';
@@ -9,7 +10,7 @@ import { notFound } from '../../platform/http/problem.js';
 import type { AccountQuery, AccountView, CreateAccount, GrantRole, UpdateAccount } from './account.dto.js';
 import { Account } from './account.entity.js';
 import { AccountRepository } from './account.repository.js';
-import { checkGrant, checkNewAccount } from './account.rules.js';
+import { changeOf, checkGrant, checkNewAccount, standingOf } from './account.rules.js';
 import { Feed } from './feed.entity.js';
 import { PractitionerService } from './practitioner.service.js';
 import { RoleGrants, type Hand } from './role-grants.js';
@@ -78,7 +79,8 @@ export class AccountService {
     if (input.source) await manager.insert(Feed, { accountId: id, source: input.source });
     if (input.practitioner) await this.practitioners.create(ctx, { ...input.practitioner, accountId: id });
     if (!isService) await ctx.emit(new AccountInvited(id, input.email));
-    return this.get(ctx, id);
+    const opened = await this.seen(ctx, id);
+    return this.touched(ctx, opened, { before: [], after: standingOf(opened) });
   }
 
   async update(ctx: SignedIn, id: string, version: number, input: UpdateAccount): Promise<AccountView> {
@@ -95,7 +97,7 @@ export class AccountService {
     checkGrant(account, role);
     const period = periodOf(ctx.now, input);
     const grant = await this.roles.grant(ctx, id, role, { hand: byPerson(ctx), reason, period });
-    return this.rolesChanged(ctx, account, [grant]);
+    return this.rolesChanged(ctx, account, [grant], [role, true]);
   }
 
   async revoke(ctx: SignedIn, id: string, role: Role, reason: string): Promise<AccountView> {
@@ -104,7 +106,7 @@ export class AccountService {
     if (role === 'admin') await this.accounts.leaveAnAdmin(ctx, id);
     const grants = await this.roles.revoke(ctx, id, role, { hand: byPerson(ctx), reason });
     if (grants.length === 0) throw roleNotHeld();
-    return this.rolesChanged(ctx, account, grants);
+    return this.rolesChanged(ctx, account, grants, [role, false]);
   }
 
   async disable(ctx: SignedIn, id: string, reason: string): Promise<AccountView> {
@@ -152,8 +154,22 @@ export class AccountService {
     return account;
   }
 
-  private async rolesChanged(ctx: SignedIn, before: AccountView, grants: string[]): Promise<AccountView> {
-    for (const id of await this.roles.changesOf(ctx.db, grants)) ctx.touch({ patientId: null, type: 'RoleChange', id });
+  /** The role itself stands in the trail as well: one that begins later changes nothing of the account yet. */
+  private async rolesChanged(
+    ctx: SignedIn,
+    before: AccountView,
+    grants: string[],
+    change: [Role, isGiven: boolean],
+  ): Promise<AccountView> {
+    const [role, isGiven] = change;
+    for (const id of await this.roles.changesOf(ctx.db, grants))
+      ctx.touch({
+        patientId: null,
+        type: 'RoleChange',
+        id,
+        before: isGiven ? [] : [role],
+        after: isGiven ? [role] : [],
+      });
     await this.accounts.renew(ctx, before.id);
     const after = await this.changed(ctx, before);
     if (after.roles.join() !== before.roles.join()) await ctx.emit(new RolesChanged(before.id));
@@ -161,11 +177,12 @@ export class AccountService {
   }
 
   private async changed(ctx: SignedIn, before: AccountView): Promise<AccountView> {
-    return this.touched(ctx, await this.seen(ctx, before.id), before.version);
+    const after = await this.seen(ctx, before.id);
+    return this.touched(ctx, after, { previousVersion: before.version, ...changeOf(before, after) });
   }
 
-  private touched(ctx: SignedIn, account: AccountView, previousVersion?: number): AccountView {
-    ctx.touch({ patientId: null, type: 'Account', id: account.id, version: account.version, previousVersion });
+  private touched(ctx: SignedIn, account: AccountView, change: Partial<Touch> = {}): AccountView {
+    ctx.touch({ patientId: null, type: 'Account', id: account.id, version: account.version, ...change });
     return account;
   }
 }

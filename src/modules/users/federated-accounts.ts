@@ -120,7 +120,7 @@ export class FederatedAccounts {
     ctx: Work,
     accountIds: readonly string[],
     given: readonly SourceRole[],
-  ): Promise<{ changed: string[]; isLastAdminLeft: boolean }> {
+  ): Promise<{ changed: { id: string; roles: Role[] }[]; isLastAdminLeft: boolean }> {
     const values = [...columnsOf(given), accountIds];
     const admins = await this.accounts.lockAdmins(ctx);
     await ctx.db.query(
@@ -133,18 +133,20 @@ export class FederatedAccounts {
     );
     const losers = new Set(losing.map(({ id }) => id));
     const isLastAdminLeft = admins.length > 0 && admins.every((id) => losers.has(id));
-    const rows = await ctx.db.query<{ id: string }>(
+    const rows = await ctx.db.query<{ id: string; role: Role }>(
       `UPDATE users.account_role r SET revoked_at = $4, revoked_via = 'sso', revoked_from = r.granted_from, revoke_reason = $5
-        WHERE ${ORPHANED} AND r.account_id = ANY ($3) AND NOT ($6 AND r.role = 'admin') RETURNING r.account_id AS id`,
+        WHERE ${ORPHANED} AND r.account_id = ANY ($3) AND NOT ($6 AND r.role = 'admin') RETURNING r.account_id AS id, r.role`,
       [...values, ctx.now, ORPHANED_REASON, isLastAdminLeft],
     );
-    const changed = [...new Set(rows.map(({ id }) => id))].sort();
-    if (changed.length === 0) return { changed, isLastAdminLeft };
+    const ids = [...new Set(rows.map(({ id }) => id))].sort();
+    const taken = (id: string) => rows.filter((row) => row.id === id).map(({ role }) => role);
+    const changed = ids.map((id) => ({ id, roles: taken(id).sort() }));
+    if (ids.length === 0) return { changed, isLastAdminLeft };
     await ctx.db.query('UPDATE users.account SET version = version + 1, updated_at = $2 WHERE account_id = ANY ($1)', [
-      changed,
+      ids,
       ctx.now,
     ]);
-    await ctx.emit(new RolesOfManyChanged(changed));
+    await ctx.emit(new RolesOfManyChanged(ids));
     return { changed, isLastAdminLeft };
   }
 

@@ -36,6 +36,7 @@ export class CreatePatient {
     optional: true,
     max: 255,
     pattern: /^[A-Za-z][A-Za-z0-9+.-]*:\S+$/,
+    form: 'an absolute URI, such as https://hospital.example/mrn',
     description: "Who assigned the number (URI). Default: the hospital's own.",
   })
   mrnSystem?: string;

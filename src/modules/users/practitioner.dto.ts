@@ -3,6 +3,7 @@ import { Instant, Text, Texts, Uuid, Whole } from '../../platform/http/fields.js
 import { tidy } from './names.js';
 
 const NPI = /^\d{10}$/;
+const NPI_FORM = 'ten digits';
 
 export class PractitionerParams {
   @Uuid({ description: 'Practitioner.' })
@@ -22,7 +23,7 @@ export class NewPractitioner {
   @Texts({ max: 100, many: 10, description: 'Given names, in order.' })
   given: string[];
 
-  @Text({ optional: true, max: 10, pattern: NPI, description: 'National Provider Identifier (US).' })
+  @Text({ optional: true, max: 10, pattern: NPI, form: NPI_FORM, description: 'National Provider Identifier (US).' })
   npi?: string;
 
   @Text({ max: 100, normalise: tidy, description: 'Specialty, as patients read it.', example: 'Cardiology' })
@@ -46,6 +47,7 @@ export class UpdatePractitioner {
     nullable: true,
     max: 10,
     pattern: NPI,
+    form: NPI_FORM,
     description: 'National Provider Identifier (US); null removes it.',
   })
   npi?: string | null;

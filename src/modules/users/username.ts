@@ -11,4 +11,10 @@ export const usernameKey = (username: string): string => normaliseUsername(usern
 
 /** The field of a new username. */
 export const Username = (options: { optional?: boolean; description: string }): PropertyDecorator =>
-  applyDecorators(Text({ ...options, min: 3, max: 64, pattern: USERNAME, normalise: normaliseUsername }));
+  applyDecorators(
+    Text({
+      ...options,
+      ...{ min: 3, max: 64, pattern: USERNAME, normalise: normaliseUsername },
+      form: 'letters, digits and . _ @ - only, 3 to 64 of them',
+    }),
+  );

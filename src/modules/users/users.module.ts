@@ -15,6 +15,7 @@ import { PatientController } from './patient.controller.js';
 import { PatientRepository } from './patient.repository.js';
 import { PatientService } from './patient.service.js';
 import { People } from './people.js';
+import { NamesModule } from './people-names.service.js';
 import { PractitionerController } from './practitioner.controller.js';
 import { PractitionerRepository } from './practitioner.repository.js';
 import { PractitionerService } from './practitioner.service.js';
@@ -32,6 +33,7 @@ import { ScimUserRepository } from './scim/scim-user.repository.js';
 import { ScimUserService } from './scim/scim-user.service.js';
 
 @Module({
+  imports: [NamesModule],
   controllers: [
     AccountController,
     CareTeamController,

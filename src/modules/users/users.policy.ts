@@ -37,7 +37,7 @@ export function usersPolicy(policy: Policy, person: Person): void {
     policy.allow('list', 'CareTeam', { patientId: { $in: panel } });
   }
 
-  // The hospital's offices know all its patients. Compliance officers do not: the audit trail names them by id.
+  // The hospital's offices know all its patients. Compliance officers do not: the audit trail tells them names and nothing else.
   if (roles.has('staff') || roles.has('records_officer') || roles.has('admin')) {
     policy.allow(['list', 'read'], 'Patient');
     policy.allow('list', 'CareTeam');

@@ -94,6 +94,7 @@ function answerOf(options: EndpointOptions): MethodDecorator[] {
     properties: {
       items: { type: 'array' as const, items: { $ref: getSchemaPath(options.response) } },
       next: { type: 'string' as const, nullable: true, description: 'Cursor of the next page; null on the last.' },
+      notice: { type: 'string' as const, description: 'What the reader has to know of this list; usually not there.' },
     },
   };
   return [ApiExtraModels(options.response), ApiResponse({ status, description, schema: page })];

@@ -17,6 +17,9 @@ export interface Touch {
   version?: number;
   /** Version before the change: pointer to the original state (ASTM E2147 7.1.8). */
   previousVersion?: number;
+  /** Of a change of what somebody may do: what stood before and what stands now, as codes (roles, `status:disabled`). */
+  before?: readonly string[];
+  after?: readonly string[];
 }
 
 /** What is known of one request from its first byte to the event that tells of it. */

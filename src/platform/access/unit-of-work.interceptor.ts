@@ -9,12 +9,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import { Clock } from '../clock.js';
 import { Database, type OpenRead, type OpenWrite } from '../database/database.js';
+import { isAnswerLost } from '../database/database-errors.js';
 import { Events } from '../events/events.js';
 import { Idempotency } from '../http/idempotency.js';
 import { etagOf } from '../http/if-match.js';
 import { refuseUnexpectedQuery } from '../http/unexpected-query.js';
+import { unavailable, type Problem } from '../http/problem.js';
 import { pageToJson, toJson, type Page } from '../http/presenter.js';
-import { AuditSink } from './audit-sink.js';
+import { AuditSink, type Receipt } from './audit-sink.js';
 import type { Ctx } from './context.js';
 import { endpointOf, type EndpointOptions } from './endpoint.js';
 import { trailOf, type Trail } from './trail.js';
@@ -23,6 +25,12 @@ import { transportAsked } from '../http/transport.js';
 
 const isWrite = (endpoint: EndpointOptions, method: string): boolean =>
   (endpoint.work ?? (method === 'GET' || method === 'HEAD' ? 'read' : 'write')) === 'write';
+
+const outcomeUnknown = (): Problem =>
+  unavailable(
+    'http.outcome-unknown',
+    'The database went away while this was being stored: whether it was done is unknown. Send it again with the same Idempotency-Key, or look first.',
+  );
 
 /** What leaves the server, as text: only declared fields. Built before the event, so that nothing can fail after it. */
 function present(endpoint: EndpointOptions, result: unknown, request: FastifyRequest, reply: FastifyReply): unknown {
@@ -120,8 +128,8 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     this.begin(trail, request, db, afterCommit);
     try {
       const body = await work();
-      await this.sink.within(db, trail, { status: reply.statusCode, code: trail.code });
-      await db.commit();
+      const receipt = await this.sink.within(db, trail, { status: reply.statusCode, code: trail.code });
+      await db.commit().catch((error: unknown) => this.commitUnanswered(error, receipt, trail));
       trail.settled = true;
       for (const action of afterCommit) action();
       return body;
@@ -133,6 +141,14 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     } finally {
       await db.release();
     }
+  }
+
+  /** Somebody who is told that a write failed does it again: first ask whether it did. Resolves when it was committed after all. */
+  private async commitUnanswered(error: unknown, receipt: Receipt, trail: Trail): Promise<void> {
+    if (!isAnswerLost(error)) throw error;
+    const wasCommitted = await this.sink.wasCommitted(receipt, trail);
+    if (wasCommitted === null) throw outcomeUnknown();
+    if (!wasCommitted) throw unavailable();
   }
 
   private begin(trail: Trail, request: FastifyRequest, db: OpenRead, afterCommit: (() => void)[]): void {

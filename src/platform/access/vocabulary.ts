@@ -29,10 +29,18 @@ export interface Subjects {
   AuditErasure: object;
   /** Copies of the audit trail that verify by themselves. */
   AuditExport: object;
+  /** Searches of the audit trail that officers keep. */
+  AuditQuery: { accountId: string; isShared: boolean };
+  /** Counts over the audit trail, and its sessions. */
+  AuditReport: object;
+  /** Whether the audit trail is kept as it should be: what waits, who was heard, what is wrong. */
+  AuditHealth: object;
   /** Whether the audit trail is what it was. */
   AuditVerification: object;
   /** Help of administrators with somebody's way in. */
   AccountReset: { accountId: string; requestedBy: string };
+  /** Parts of the audit trail, and where they lie. */
+  Block: object;
   CareTeam: { patientId: string };
   /** What is signed of the audit trail: nothing but hashes. */
   Checkpoint: object;
@@ -53,6 +61,8 @@ export interface Subjects {
   /** As whom an identity provider knows the holder of an account. */
   FederatedIdentity: { accountId: string };
   IdentityProvider: object;
+  /** Keeps a period of the audit trail from being deleted. */
+  LegalHold: object;
   Patient: { id: string };
   Practitioner: { id: string };
   /** That two charts are one person's. */
@@ -135,5 +145,6 @@ export const ACTIONS = [
   'review',
   'retract',
   'accept',
+  'release',
 ] as const;
 export type Action = (typeof ACTIONS)[number];

@@ -43,6 +43,11 @@ describe('loadConfig', () => {
     ['no database', { DATABASE_URL: '' }, 'DATABASE_URL'],
     ['requests without a limit of time', { REQUEST_TIMEOUT_SECONDS: '0' }, 'REQUEST_TIMEOUT_SECONDS'],
     ['half of a certificate', { TLS_CERT_FILE: '/cert.pem' }, 'go together'],
+    [
+      'machines that come by certificates which nobody checks',
+      { MACHINES_BY_CERTIFICATE: 'true' },
+      'TLS_CLIENT_CA_FILE',
+    ],
     ['proxies that are not networks', { TRUSTED_PROXIES: 'true' }, 'TRUSTED_PROXIES'],
     ['devices that are remembered too long', { DEVICE_REMEMBER_DAYS: '31' }, 'DEVICE_REMEMBER_DAYS'],
     ['devices that are remembered for part of a day', { DEVICE_REMEMBER_DAYS: '0.5' }, 'DEVICE_REMEMBER_DAYS'],
@@ -57,6 +62,8 @@ describe('loadConfig', () => {
       { BREACH_CHECK: 'closed', BREACH_CHECK_URL: 'https://leaks.example/range' },
       'must end in /',
     ],
+    ['processes that nobody hears', { AUDIT_HEARTBEAT_SECONDS: '0' }, 'AUDIT_HEARTBEAT_SECONDS'],
+    ['an intake that is never open', { AUDIT_INBOX_ROWS: '0' }, 'AUDIT_INBOX_ROWS'],
     ['no session for anybody', { MAX_SESSIONS: '0' }, 'MAX_SESSIONS'],
     ['a network without a name', { KNOWN_NETWORKS: '10.0.0.0/8' }, 'KNOWN_NETWORKS'],
     ['a name without a network', { KNOWN_NETWORKS: 'Main campus=everywhere' }, 'KNOWN_NETWORKS'],
@@ -83,6 +90,11 @@ describe('loadConfig', () => {
 
   it('lets a declared proxy speak HTTPS in front of a public interface', () => {
     expect(problemsOf({ ...PRODUCTION, HOST: '0.0.0.0', TLS_TERMINATED_BY_PROXY: 'true' })).toBe('');
+  });
+
+  it('serves metrics only where a port is named, and to this machine unless told otherwise', () => {
+    expect(loadConfig(PRODUCTION).metrics).toBeNull();
+    expect(loadConfig({ ...PRODUCTION, METRICS_PORT: '9464' }).metrics).toEqual({ host: '127.0.0.1', port: 9464 });
   });
 
   it('does not run the demo in production', () => {

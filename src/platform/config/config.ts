@@ -35,6 +35,8 @@ export interface Config {
     readonly tls: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | null } | null;
     /** Lower case; null: no proxy hands certificates over. */
     readonly clientCertHeader: string | null;
+    /** Machines come in by their certificate alone. */
+    readonly machinesByCertificate: boolean;
     readonly headersTimeoutMs: number;
     readonly requestTimeoutMs: number;
     readonly bodyLimit: number;
@@ -91,11 +93,21 @@ export interface Config {
     readonly origin: string;
     /** Longest time between two verifications of what is new. */
     readonly verifySeconds: number;
+    /** Between two heartbeats; 0, in tests alone: none. */
+    readonly heartbeatSeconds: number;
+    /** More events waiting for their place, or waiting for longer: no new request is taken on. */
+    readonly inboxRows: number;
+    readonly inboxSeconds: number;
+    /** Where old blocks go, after so many months; and for how many years they are kept. Null: they stay in the database. */
+    readonly archiveDir: string | null;
+    readonly hotMonths: number;
+    readonly retentionYears: number;
     readonly anchorDir: string | null;
     readonly anchorStore: { readonly url: string; readonly tokenFile: string | null } | null;
     readonly webhook: { readonly url: string; readonly secret: string } | null;
     readonly witnesses: readonly { readonly url: string; readonly name: string; readonly vkey: string }[];
   };
+  readonly metrics: { readonly host: string; readonly port: number } | null;
   readonly bcryptCost: number;
   readonly logLevel: string;
 }
@@ -147,6 +159,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       corsOrigins: [...env.CORS_ORIGINS],
       tls,
       clientCertHeader: env.TLS_CLIENT_CERT_HEADER.toLowerCase() || null,
+      machinesByCertificate: env.MACHINES_BY_CERTIFICATE,
       headersTimeoutMs: env.HEADERS_TIMEOUT_SECONDS * 1000,
       requestTimeoutMs: env.REQUEST_TIMEOUT_SECONDS * 1000,
       bodyLimit: env.BODY_LIMIT_KB * 1024,
@@ -196,6 +209,12 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
     audit: {
       origin: env.AUDIT_ORIGIN || `${URL.canParse(publicUrl) ? new URL(publicUrl).host : env.HOST}/audit`,
       verifySeconds: env.AUDIT_VERIFY_MINUTES * 60,
+      heartbeatSeconds: env.AUDIT_HEARTBEAT_SECONDS,
+      inboxRows: env.AUDIT_INBOX_ROWS,
+      inboxSeconds: env.AUDIT_INBOX_MINUTES * 60,
+      archiveDir: env.AUDIT_ARCHIVE_DIR || null,
+      hotMonths: env.AUDIT_HOT_MONTHS,
+      retentionYears: env.AUDIT_RETENTION_YEARS,
       anchorDir: env.AUDIT_ANCHOR_DIR || null,
       anchorStore:
         env.AUDIT_ANCHOR_URL === ''
@@ -204,6 +223,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       webhook: env.AUDIT_WEBHOOK_URL === '' ? null : { url: env.AUDIT_WEBHOOK_URL, secret: env.AUDIT_WEBHOOK_SECRET },
       witnesses: [...env.AUDIT_WITNESSES],
     },
+    metrics: env.METRICS_PORT === undefined ? null : { host: env.METRICS_HOST, port: env.METRICS_PORT },
     bcryptCost: env.BCRYPT_COST,
     logLevel: env.LOG_LEVEL,
   });

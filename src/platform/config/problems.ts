@@ -53,10 +53,32 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     problems.push('TLS_CLIENT_CA_FILE needs TLS_CERT_FILE: behind a proxy, the proxy checks certificates');
   if (env.TLS_CLIENT_CERT_HEADER !== '' && env.TRUSTED_PROXIES.length === 0)
     problems.push('TLS_CLIENT_CERT_HEADER needs TRUSTED_PROXIES: from anybody else it would be a forgery');
+  if (env.MACHINES_BY_CERTIFICATE && env.TLS_CLIENT_CA_FILE === '' && env.TLS_CLIENT_CERT_HEADER === '')
+    problems.push(
+      'MACHINES_BY_CERTIFICATE needs TLS_CLIENT_CA_FILE or TLS_CLIENT_CERT_HEADER: no machine could come in',
+    );
   if (env.SMS_WEBHOOK_URL !== '' && env.SMS_WEBHOOK_SECRET.length < 32)
     problems.push('SMS_WEBHOOK_SECRET must have at least 32 characters where SMS_WEBHOOK_URL is set');
   if (!(env.AUDIT_VERIFY_MINUTES >= 1 && env.AUDIT_VERIFY_MINUTES <= 1440))
     problems.push('AUDIT_VERIFY_MINUTES must be from 1 to 1440');
+  // 45 CFR 164.316(b)(2)(i): six years.
+  if (!(
+    Number.isInteger(env.AUDIT_RETENTION_YEARS) &&
+    env.AUDIT_RETENTION_YEARS >= 6 &&
+    env.AUDIT_RETENTION_YEARS <= 100
+  ))
+    problems.push('AUDIT_RETENTION_YEARS must be a whole number from 6 to 100');
+  if (!(
+    Number.isInteger(env.AUDIT_HOT_MONTHS) &&
+    env.AUDIT_HOT_MONTHS >= 1 &&
+    env.AUDIT_HOT_MONTHS < 12 * env.AUDIT_RETENTION_YEARS
+  ))
+    problems.push('AUDIT_HOT_MONTHS must be a whole number of 1 or more, and less than AUDIT_RETENTION_YEARS');
+  const isBeating = env.AUDIT_HEARTBEAT_SECONDS >= 10 && env.AUDIT_HEARTBEAT_SECONDS <= 300;
+  if (!isBeating && !(env.NODE_ENV === 'test' && env.AUDIT_HEARTBEAT_SECONDS === 0))
+    problems.push('AUDIT_HEARTBEAT_SECONDS must be from 10 to 300');
+  if (!(env.AUDIT_INBOX_ROWS >= 1)) problems.push('AUDIT_INBOX_ROWS must be at least 1');
+  if (!(env.AUDIT_INBOX_MINUTES >= 1)) problems.push('AUDIT_INBOX_MINUTES must be at least 1');
   if (env.AUDIT_WEBHOOK_URL !== '' && env.AUDIT_WEBHOOK_SECRET.length < 32)
     problems.push('AUDIT_WEBHOOK_SECRET must have at least 32 characters where AUDIT_WEBHOOK_URL is set');
   if (new Set(env.AUDIT_WITNESSES.map(({ name }) => name)).size !== env.AUDIT_WITNESSES.length)

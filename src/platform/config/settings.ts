@@ -39,6 +39,10 @@ export const settings = {
     default: '',
     desc: 'header in which a trusted proxy hands over a certificate that it has checked: RFC 9440 (Client-Cert), or percent-encoded PEM as of nginx. The proxy must take it away from what clients send',
   }),
+  MACHINES_BY_CERTIFICATE: bool({
+    default: false,
+    desc: 'true: machines come in by mutual TLS alone, with tokens that count only with their certificate (RFC 8705), so that a stolen one opens nothing; signed assertions and bearer secrets of SCIM are refused',
+  }),
   TLS_TERMINATED_BY_PROXY: bool({
     default: false,
     desc: 'true: a proxy in front speaks HTTPS, so that plain HTTP is served on purpose',
@@ -195,6 +199,18 @@ export const settings = {
     60,
     'time between two verifications of what is new in the audit trail; all of it is verified every day',
   ),
+  AUDIT_ARCHIVE_DIR: str({
+    default: '',
+    desc: 'folder, the same for all servers, that old blocks of the audit trail are moved to, best one that nobody can change (WORM, object lock). Empty: they stay in the database',
+  }),
+  AUDIT_HOT_MONTHS: num({
+    default: 13,
+    desc: 'months that events of the audit trail stay in the database; then they are moved to AUDIT_ARCHIVE_DIR in blocks',
+  }),
+  AUDIT_RETENTION_YEARS: num({
+    default: 10,
+    desc: 'years that events of the audit trail are kept, 6 or more; then they are deleted from AUDIT_ARCHIVE_DIR, unless a legal hold keeps them',
+  }),
   AUDIT_ANCHOR_DIR: str({
     default: '',
     desc: 'folder that every checkpoint is written to once, best one that nobody can delete from (WORM, another machine)',
@@ -218,6 +234,23 @@ export const settings = {
   AUDIT_WITNESSES: witnesses({
     default: [],
     desc: 'comma-separated address=verifier key of those who countersign checkpoints (C2SP tlog-witness), as `npm run cli -- witness` prints it',
+  }),
+  AUDIT_HEARTBEAT_SECONDS: num({
+    default: 60,
+    desc: 'time (seconds) between two heartbeats of a process in the audit trail, 10 to 300; one that misses three raises an alarm',
+  }),
+  AUDIT_INBOX_ROWS: num({
+    default: 100_000,
+    desc: 'events that may wait for their place in the log; beyond it requests are refused (503 audit.unavailable) until they are fewer',
+  }),
+  AUDIT_INBOX_MINUTES: minutes(15, "the same for how long the oldest of them may wait, by the database's clock"),
+  METRICS_PORT: num({
+    default: undefined,
+    desc: 'port of /metrics (Prometheus text) on METRICS_HOST, apart from the portal; 0 takes a free one. Empty: off',
+  }),
+  METRICS_HOST: str({
+    default: '127.0.0.1',
+    desc: 'address of METRICS_PORT; whoever reaches it reads how much happens here, and nothing of a person',
   }),
   LOG_LEVEL: str({
     choices: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],

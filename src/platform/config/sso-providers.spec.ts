@@ -150,6 +150,19 @@ describe('the file of identity providers', () => {
     expect(problems.join()).not.toContain(SECRET);
   });
 
+  it('is told what is wrong with it, once for each setting, by its name', () => {
+    expect(
+      problemsOf({ name: undefined, justInTime: 'yes', skipSignatures: true, secondFactor: { amr: 'otp' } }),
+    ).toEqual(
+      [
+        'skipSignatures: This is not known here: leave it out.',
+        'name: name is needed.',
+        'justInTime: justInTime must be a boolean value',
+        'secondFactor.amr: amr must be an array',
+      ].map((fault) => expect.stringContaining(fault)),
+    );
+  });
+
   it('is refused when it is no list, or names an id or an issuer twice', () => {
     for (const content of ['', '{', '{}', '7', '[1]', '[null]', '[[]]']) expect(read(content).problems).not.toEqual([]);
     expect(read([GOOD, { ...GOOD, issuer: 'https://other.example' }]).problems).toEqual([

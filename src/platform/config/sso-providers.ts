@@ -6,6 +6,7 @@ import { plainToInstance } from 'class-transformer';
 import { ArrayMinSize, IsObject, validateSync } from 'class-validator';
 import { STAFF_ROLES, type Role } from '../access/vocabulary.js';
 import { Flag, Nested, OneOf, Text, Texts, Uuid, Whole } from '../http/fields.js';
+import { fieldErrors } from '../http/validation.js';
 
 /** What the provider must say of a sign-in (OpenID Connect `acr`, `amr`) so that it counts as more than a password. */
 class Assurances {
@@ -283,12 +284,13 @@ function faultsOf(entry: ProviderEntry): string[] {
     whitelist: true,
     forbidNonWhitelisted: true,
     forbidUnknownValues: true,
-    validationError: { target: false, value: false },
+    // Whether there is a value at all is looked at, and nothing else of it.
+    validationError: { target: false, value: true },
   });
-  return errors.flatMap(({ property, constraints, children = [] }) => [
-    ...Object.values(constraints ?? {}),
-    ...children.flatMap((child) => Object.values(child.constraints ?? {}).map((fault) => `${property}: ${fault}`)),
-  ]);
+  return Array.from(
+    fieldErrors(errors),
+    ({ pointer, detail }) => `${pointer.slice(1).replaceAll('/', '.')}: ${detail}`,
+  );
 }
 
 function repeated(values: readonly string[]): string[] {

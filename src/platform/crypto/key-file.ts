@@ -152,7 +152,11 @@ async function openExisting(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') throw new KeyFileError('missing', `no key file at ${path}`);
+    if (codeOf(error) === 'ENOENT')
+      throw new KeyFileError(
+        'missing',
+        `there is no key file at ${path}: put it there, or set KEY_FILE; a new installation makes one with npm run cli -- keys:create`,
+      );
     if (codeOf(error) === 'EACCES') throw new KeyFileError('permissions', `${path} may not be read by this user`);
     throw error;
   }

@@ -36,6 +36,19 @@ export function isDatabaseAway(error: unknown): boolean {
   return error instanceof Error && CONNECTION_MESSAGES.test(error.message);
 }
 
+/** What pg says when a connection ends under a statement that was sent. */
+const CUT_MESSAGES = /Connection terminated|connection ended/i;
+const CUT_CODES = new Set(['ECONNRESET', 'EPIPE', '08003', '08006', '57P01', '57P02']);
+
+/** Did the connection end under a statement, so that nobody has said whether it was done? */
+export function isConnectionCut(error: unknown): boolean {
+  return CUT_CODES.has(codeOf(error)) || (error instanceof Error && CUT_MESSAGES.test(error.message));
+}
+
+/** Was a statement sent whose answer did not come, because the connection ended or in time? What PostgreSQL refuses has an answer. */
+export const isAnswerLost = (error: unknown): boolean =>
+  isConnectionCut(error) || (error instanceof Error && /Query read timeout/.test(error.message));
+
 /** A driver error in the API's words: a known constraint's problem, 503 when the database is away, otherwise the error itself (→ 500). */
 export function problemOf(error: unknown): unknown {
   if (error instanceof Problem) return error;

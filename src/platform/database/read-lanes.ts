@@ -1,4 +1,5 @@
 import pg from 'pg';
+import type { Pulse } from './pulse.js';
 
 // Local to the transaction: what a lane was told is forgotten with each statement, and between them it speaks for nobody.
 const IDENTIFY = { name: 'identify', text: "SELECT set_config('app.account_id', $1, true)" };
@@ -63,7 +64,10 @@ class Lane {
   /** The same, once it can be written to. */
   private open: pg.Client | null = null;
 
-  constructor(private readonly options: pg.ClientConfig) {}
+  constructor(
+    private readonly options: pg.ClientConfig,
+    private readonly pulse: Pulse | undefined,
+  ) {}
 
   query<Row extends object>(accountId: string, statement: pg.QueryConfig): Promise<Row[]> {
     this.waiting++;
@@ -101,6 +105,7 @@ class Lane {
 
   private connect(): Promise<pg.Client> {
     const client = new pg.Client(this.options);
+    this.pulse?.watch(client);
     const connected = client
       .connect()
       .then(() => client.query({ ...IDENTIFY, values: [''] }))
@@ -138,7 +143,7 @@ const FULL = 16;
 export class ReadLanes {
   private readonly lanes: Lane[];
 
-  constructor(url: string, lanes = 4) {
+  constructor(url: string, pulse?: Pulse, lanes = 4) {
     const options: pg.ClientConfig & { pipeline: true } = {
       connectionString: url,
       application_name: 'portico-read',
@@ -150,13 +155,18 @@ export class ReadLanes {
       query_timeout: 6_000,
       keepAlive: true,
     };
-    this.lanes = Array.from({ length: lanes }, () => new Lane(options));
+    this.lanes = Array.from({ length: lanes }, () => new Lane(options, pulse));
   }
 
   query<Row extends object>(accountId: string | null, statement: pg.QueryConfig): Promise<Row[]> {
     const gathering = this.lanes.find((one) => one.isGathering && one.waiting < FULL);
     const lane = gathering ?? this.lanes.reduce((best, one) => (one.waiting < best.waiting ? one : best));
     return lane.query<Row>(accountId ?? '', statement);
+  }
+
+  /** Reads that were asked and not answered yet. */
+  get waiting(): number {
+    return this.lanes.reduce((sum, { waiting }) => sum + waiting, 0);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,19 @@
 import pg from 'pg';
 import type { Db } from './db.js';
+import type { Pulse } from './pulse.js';
+
+export interface PoolUsage {
+  busy: number;
+  idle: number;
+  /** Who waits for a connection. */
+  waiting: number;
+}
+
+export const usageOf = ({ totalCount, idleCount, waitingCount }: pg.Pool): PoolUsage => ({
+  busy: totalCount - idleCount,
+  idle: idleCount,
+  waiting: waitingCount,
+});
 
 /**
  * A few connections apart from those of requests, for what must go on when requests have taken all of theirs: audit events
@@ -8,7 +22,7 @@ import type { Db } from './db.js';
 export class SystemPool implements Pick<Db, 'query'> {
   private readonly pool: pg.Pool;
 
-  constructor(url: string, options: { max: number; name: string; statementTimeoutMs?: number }) {
+  constructor(url: string, options: { max: number; name: string; statementTimeoutMs?: number; pulse?: Pulse }) {
     this.pool = new pg.Pool({
       connectionString: url,
       max: options.max,
@@ -21,6 +35,7 @@ export class SystemPool implements Pick<Db, 'query'> {
     });
     // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
     this.pool.on('error', () => undefined);
+    options.pulse?.watchPool(this.pool);
   }
 
   async query<Row extends object>(text: string, values: readonly unknown[] = [], name?: string): Promise<Row[]> {
@@ -50,6 +65,10 @@ export class SystemPool implements Pick<Db, 'query'> {
       client.off('error', note);
       client.release(broken);
     }
+  }
+
+  get usage(): PoolUsage {
+    return usageOf(this.pool);
   }
 
   close(): Promise<void> {

@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { Controller, Get, Header, Param, StreamableFile } from '@nestjs/common';
 import { Endpoint } from '../access/endpoint.js';
 import { OneOf } from '../http/fields.js';
-import { unavailable } from '../http/problem.js';
 import { OpenApi } from './openapi.js';
 
 const UI = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
@@ -62,8 +61,7 @@ export class DocsController {
     produces: 'application/json',
   })
   document(): string {
-    if (!this.openApi.document) throw unavailable();
-    return JSON.stringify(this.openApi.document);
+    return this.openApi.text;
   }
 
   @Get('docs')

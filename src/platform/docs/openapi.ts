@@ -1,9 +1,10 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import type { Config } from '../config/config.js';
+import { unavailable } from '../http/problem.js';
 
 /** The OpenAPI document, made from the declarations of the routes; a client can be generated from it. */
-export function openApiOf(app: INestApplication, config: Config): OpenAPIObject {
+function openApiOf(app: INestApplication, config: Config): OpenAPIObject {
   const builder = new DocumentBuilder()
     .setTitle('Portico')
     .setDescription(
@@ -21,7 +22,22 @@ export function openApiOf(app: INestApplication, config: Config): OpenAPIObject 
   });
 }
 
-/** Holds the document once the application is complete. */
+/** The document of an application that is complete; made when it is asked for first, because most processes never are. */
 export class OpenApi {
-  document: OpenAPIObject | null = null;
+  private made: OpenAPIObject | null = null;
+  private written: string | null = null;
+  private make: (() => OpenAPIObject) | null = null;
+
+  describes(app: INestApplication, config: Config): void {
+    this.make = () => openApiOf(app, config);
+  }
+
+  get document(): OpenAPIObject {
+    if (!this.make) throw unavailable();
+    return (this.made ??= this.make());
+  }
+
+  get text(): string {
+    return (this.written ??= JSON.stringify(this.document));
+  }
 }

@@ -18,6 +18,11 @@ export class HealthChecks {
     this.checks.set(name, check);
   }
 
+  /** Null: there is no such check. */
+  of(name: string): HealthState | null {
+    return this.checks.get(name)?.() ?? null;
+  }
+
   all(): [string, HealthState][] {
     return [...this.checks].map(([name, check]) => [name, check()]);
   }

@@ -5,11 +5,16 @@ const TAKEN = [
   'content-type',
   'idempotency-key',
   'if-match',
+  'if-range',
+  'range',
   'traceparent',
   'x-portico-background',
   'x-request-id',
 ];
-const SHOWN = ['etag', 'idempotency-replayed', 'link', 'location', 'retry-after', 'www-authenticate', 'x-request-id'];
+const SHOWN = [
+  ...['accept-ranges', 'content-disposition', 'content-range', 'etag', 'idempotency-replayed', 'link', 'location'],
+  ...['retry-after', 'www-authenticate', 'x-request-id'],
+];
 
 /**
  * Lets the pages of these origins read answers, with bearer tokens only: without Access-Control-Allow-Credentials no browser

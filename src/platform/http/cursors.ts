@@ -4,12 +4,18 @@ import { Whole, Text } from './fields.js';
 import type { Page } from './presenter.js';
 import { invalid } from './validation.js';
 
+/** The two fields of every list, for a query that extends something else. */
+export const PageLimit = () =>
+  Whole({ min: 1, max: 200, default: 50, optional: true, description: 'Most items of a page.' });
+export const PageCursor = () =>
+  Text({ max: 2048, optional: true, description: 'Where the page begins: `next` of the page before, unchanged.' });
+
 /** What every list takes. */
 export class PageQuery {
-  @Whole({ min: 1, max: 200, default: 50, optional: true, description: 'Most items of a page.' })
+  @PageLimit()
   limit?: number;
 
-  @Text({ max: 2048, optional: true, description: 'Where the page begins: `next` of the page before, unchanged.' })
+  @PageCursor()
   cursor?: string;
 }
 

@@ -99,11 +99,13 @@ export const Text = (
     min?: number;
     max?: number;
     pattern?: RegExp;
+    /** The pattern in words, for whoever typed something else: "letters and digits". */
+    form?: string;
     format?: string;
     normalise?: (text: string) => string;
   },
 ): PropertyDecorator => {
-  const { min = 1, max = 200, pattern, normalise } = options;
+  const { min = 1, max = 200, pattern, form, normalise } = options;
   return field(
     options,
     { type: String, minLength: min, maxLength: max, pattern: pattern?.source, format: options.format },
@@ -115,7 +117,7 @@ export const Text = (
       MinLength(min),
       MaxLength(max),
       NotContains(NUL, withoutNul),
-      ...(pattern ? [Matches(pattern)] : []),
+      ...(pattern ? [Matches(pattern, form === undefined ? {} : { message: `$property takes ${form}` })] : []),
     ],
   );
 };
@@ -134,12 +136,12 @@ export const Texts = (options: Common & { max?: number; many?: number; unique?: 
 export const Uuid = (options: Common): PropertyDecorator =>
   field(options, { type: String, format: 'uuid' }, [IsUUID()]);
 
+const oneIsAList = Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? [value] : value));
+
 /** `repeatable`: a query parameter, of which one alone is no list yet. */
 export const Uuids = (options: Common & { many: number; repeatable?: boolean }): PropertyDecorator =>
   field(options, { type: String, format: 'uuid', isArray: true, minItems: 1, maxItems: options.many }, [
-    ...(options.repeatable
-      ? [Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? [value] : value))]
-      : []),
+    ...(options.repeatable ? [oneIsAList] : []),
     IsArray(),
     ArrayMinSize(1),
     ArrayMaxSize(options.many),
@@ -153,8 +155,13 @@ export const Email = (options: Common): PropertyDecorator =>
 export const OneOf = (values: readonly string[], options: Common): PropertyDecorator =>
   field(options, { type: String, enum: [...values] }, [IsIn([...values])]);
 
-export const SomeOf = (values: readonly string[], options: Common & { min?: number }): PropertyDecorator =>
+/** `repeatable`: a query parameter, of which one alone is no list yet. */
+export const SomeOf = (
+  values: readonly string[],
+  options: Common & { min?: number; repeatable?: boolean },
+): PropertyDecorator =>
   field(options, { type: String, isArray: true, enum: [...values], minItems: options.min }, [
+    ...(options.repeatable ? [oneIsAList] : []),
     IsArray(),
     ...(options.min ? [ArrayMinSize(options.min)] : []),
     ArrayUnique(),
@@ -184,18 +191,25 @@ export const Flag = (options: Common): PropertyDecorator =>
     IsBoolean(),
   ]);
 
+/** A number that need not be whole. Views only. */
+export const Decimal = (options: Common): PropertyDecorator => field(options, { type: 'number' }, []);
+
 /** RFC 3339 with an offset; a time without one means something else in every place. */
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 export const Instant = (options: Common): PropertyDecorator =>
-  field(options, { type: String, format: 'date-time' }, [Matches(INSTANT), IsISO8601({ strict: true })]);
+  field(options, { type: String, format: 'date-time' }, [
+    Matches(INSTANT, { message: '$property must be a time with its offset, such as 2026-11-22T09:00:00Z' }),
+    IsISO8601({ strict: true }),
+  ]);
 
 export const Day = (options: Common): PropertyDecorator =>
   field(options, { type: String, format: 'date' }, [Matches(/^\d{4}-\d\d-\d\d$/), IsISO8601({ strict: true })]);
 
 export const Nested = (type: () => Class, options: Common & { many?: number }): PropertyDecorator =>
   options.many === undefined
-    ? field(options, { type }, [ValidateNested(), Type(type)], { nested: type })
+    ? // What is not there at all would pass for valid: only IsObject refuses that.
+      field(options, { type }, [IsObject(), ValidateNested(), Type(type)], { nested: type })
     : field(
         options,
         { type, isArray: true, maxItems: options.many },

@@ -31,10 +31,24 @@ describe('a metered stream', () => {
     const source = new Readable({ read: () => undefined });
     const stream = metered(source, (ending) => (told.push(ending), Promise.resolve()));
     source.push('abc');
+    source.push('de');
     await new Promise<void>((read) => stream.once('data', () => read()));
     stream.destroy();
     await new Promise((closed) => source.once('close', closed));
     expect(told).toEqual([{ bytes: 3, isWhole: false }]);
+  });
+
+  it('gives its last bytes only when its end was told', async () => {
+    let tell = (): void => undefined;
+    const told = new Promise<void>((done) => (tell = done));
+    const stream = metered(chunks('ab', 'cde'), () => told);
+    const given: string[] = [];
+    stream.on('data', (chunk: Buffer) => given.push(chunk.toString()));
+    for (let n = 0; n < 20; n++) await turn();
+    expect(given).toEqual(['ab']);
+    tell();
+    await new Promise((ended) => stream.once('end', ended));
+    expect(given).toEqual(['ab', 'cde']);
   });
 
   it('is broken off, and not ended, by a source that fails', async () => {
@@ -42,6 +56,7 @@ describe('a metered stream', () => {
     const source = Readable.from(
       (function* () {
         yield Buffer.from('abc');
+        yield Buffer.from('de');
         throw new Error('torn');
       })(),
       { objectMode: false },

@@ -9,9 +9,13 @@ export interface Ending {
   error?: Error;
 }
 
-/** Counts what passes, and holds the end of the stream back until `told` has made its event durable: what is whole for the client is told. */
+/**
+ * Counts what passes, and holds the last bytes back until `told` has made its event durable: what is whole for the client is
+ * told. Not only the end of the stream: who knows the length of the answer has all of it with its last byte.
+ */
 class Metered extends Transform {
   private bytes = 0;
+  private held: Buffer | null = null;
   private isTold = false;
 
   constructor(private readonly told: (ending: Ending) => Promise<void>) {
@@ -19,12 +23,18 @@ class Metered extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.bytes += chunk.length;
-    done(null, chunk);
+    if (this.held) this.push(this.held);
+    this.bytes += this.held?.length ?? 0;
+    this.held = chunk;
+    done();
   }
 
   override _flush(done: TransformCallback): void {
-    this.tell({ isWhole: true }).then(() => done(), done);
+    this.bytes += this.held?.length ?? 0;
+    this.tell({ isWhole: true }).then(() => {
+      if (this.held) this.push(this.held);
+      done();
+    }, done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -6,6 +6,7 @@ import type { EndpointOptions } from '../access/endpoint.js';
 import { attachTrail, trailOf, type Trail } from '../access/trail.js';
 import type { Clock } from '../clock.js';
 import type { Logger } from '../logging/logger.js';
+import type { Metrics } from '../metrics/metrics.js';
 import { SECURITY_HEADERS } from './headers.js';
 import { writeProblem } from './dialect.js';
 import { checkJsonShape } from './json-limits.js';
@@ -26,7 +27,7 @@ const PARSER: Record<string, Problem> = {
   HPE_HEADER_OVERFLOW: new Problem(431, 'http.headers-too-large', 'The headers are too large.'),
   ERR_HTTP_REQUEST_TIMEOUT: new Problem(408, 'http.timeout', 'The request took too long to arrive.'),
 };
-const EMPTY = new Problem(400, 'http.empty-body', 'A JSON body is needed here.');
+const EMPTY = new Problem(400, 'http.empty-body', 'Send a JSON body, or leave Content-Type out where none is needed.');
 const MALFORMED = new Problem(400, 'http.malformed-json', 'The body is not valid JSON.');
 const REPEATED = new Problem(400, 'http.repeated-parameter', 'Send each parameter of the form once.');
 const FORM = 'application/x-www-form-urlencoded';
@@ -61,11 +62,13 @@ export class RequestPipeline {
     private readonly clock: Clock,
     private readonly logger: Logger,
     private readonly publicUrl: string,
+    private readonly metrics: Metrics,
   ) {}
 
   install(fastify: FastifyInstance): void {
     fastify.addHook('onRequest', (request, reply, done) => {
       attachTrail(request, openTrail(request, this.clock));
+      if (!this.sink.takesRequests && !trailOf(request).endpoint?.unaudited) return done(auditAway());
       if (!request.headers.host) return done(new Problem(400, 'http.host-missing', 'The Host header is missing.'));
       void reply;
       this.lookForProxy(request);
@@ -88,7 +91,7 @@ export class RequestPipeline {
   readonly frameworkError = (error: Error, request: FastifyRequest, reply: FastifyReply): void => {
     const problem = toProblem(error);
     const trail = openTrail(request, this.clock);
-    void this.settle(trail, problem.status, problem.code).then(
+    void this.settleNew(trail, problem.status, problem.code).then(
       () => this.write(reply.raw, problem, trail),
       () => this.write(reply.raw, auditAway(), trail),
     );
@@ -99,7 +102,7 @@ export class RequestPipeline {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const problem = PARSER[error.code ?? ''] ?? GARBAGE;
     const trail = openRawTrail((socket as { remoteAddress?: string }).remoteAddress ?? '', this.clock);
-    void this.settle(trail, problem.status, problem.code).then(
+    void this.settleNew(trail, problem.status, problem.code).then(
       () => this.end(socket, problem, trail),
       () => this.end(socket, auditAway(), trail),
     );
@@ -109,7 +112,7 @@ export class RequestPipeline {
   readonly expectation = (request: IncomingMessage, response: ServerResponse): void => {
     const problem = new Problem(417, 'http.expectation', 'Only Expect: 100-continue is met.');
     const trail = { ...openRawTrail(request.socket.remoteAddress ?? '', this.clock), method: request.method ?? '' };
-    void this.settle(trail, problem.status, problem.code).then(
+    void this.settleNew(trail, problem.status, problem.code).then(
       () => this.write(response, problem, trail),
       () => this.write(response, auditAway(), trail),
     );
@@ -130,7 +133,7 @@ export class RequestPipeline {
       if (!reply.hasHeader(name)) void reply.header(name, value);
     void reply.headers({ ...trail.answerHeaders, 'x-request-id': trail.requestId });
     if (trail.settled && trail.endpoint?.streams && payload instanceof Readable)
-      return this.stream(request, trail, payload);
+      return this.stream(request, trail, reply.statusCode, payload);
     if (trail.settled || trail.endpoint?.unaudited || trail.code === 'audit.unavailable') return payload;
     try {
       await this.settle(trail, reply.statusCode, trail.code);
@@ -153,24 +156,29 @@ export class RequestPipeline {
   }
 
   /** The answer's own event is durable; the stream's end gets one too, whole or broken off. */
-  private stream(request: FastifyRequest, trail: Trail, source: Readable): unknown {
+  private stream(request: FastifyRequest, trail: Trail, status: number, source: Readable): unknown {
     if (request.method === 'HEAD') {
       // Fastify would read it all, for nobody.
       source.destroy();
       return '';
     }
     trail.streaming = true;
-    return metered(source, (ending) => this.ended(trail, ending));
+    return metered(source, (ending) => this.ended(trail, status, ending));
   }
 
-  private async ended(trail: Trail, { bytes, isWhole, error }: Ending): Promise<void> {
+  private async ended(trail: Trail, asked: number, { bytes, isWhole, error }: Ending): Promise<void> {
     const { requestId } = trail;
-    if (isWhole) return this.settle(trail, 200, null, bytes);
+    if (isWhole) return this.settle(trail, asked, null, bytes);
     if (error) this.logger.error('a streamed answer was broken off', error, { requestId, route: trail.route });
     const [status, code] = error ? [500, 'http.internal'] : [499, 'http.client-gone'];
     await this.settle(trail, status, code, bytes).catch((failure: unknown) =>
       this.logger.error('the end of a streamed answer could not be told', failure, { requestId }),
     );
+  }
+
+  /** For what never came to a handler. */
+  private settleNew(trail: Trail, status: number, code: string): Promise<void> {
+    return this.sink.takesRequests ? this.settle(trail, status, code) : Promise.reject(auditAway());
   }
 
   private async settle(trail: Trail, status: number, code: string | null, bytes?: number): Promise<void> {
@@ -198,6 +206,7 @@ export class RequestPipeline {
       status,
       ms: Math.round(performance.now() - trail.startedMs),
     };
+    this.metrics.answered(trail, status);
     this.logger.info('answered', trail.code ? { ...fields, code: trail.code } : fields);
   }
 

@@ -10,6 +10,8 @@ export class RawJson {
 export interface Page<T> {
   items: T[];
   next: string | null;
+  /** What the reader of the page has to know of it, in words. */
+  notice?: string | null;
 }
 
 /** JSON that is being written: text gathers until bytes come between, which are never decoded and are copied once. */
@@ -84,6 +86,7 @@ export function pageToJson(view: Type, page: Page<object>): string | Buffer {
   const draft = new Draft();
   draft.write('{"items":');
   encodeAll(draft, view, page.items);
-  draft.write(`,"next":${JSON.stringify(page.next)}}`);
+  const notice = page.notice ? `,"notice":${JSON.stringify(page.notice)}` : '';
+  draft.write(`,"next":${JSON.stringify(page.next)}${notice}}`);
   return draft.done();
 }

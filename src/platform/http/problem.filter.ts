@@ -53,7 +53,10 @@ export function toProblem(error: unknown): Problem {
 }
 
 /** What a handler's answer said of its data, before it came to nothing. */
-const OF_DATA = ['cache-control', 'content-disposition', 'etag', 'link', 'location', 'idempotency-replayed'];
+const OF_DATA = [
+  ...['accept-ranges', 'cache-control', 'content-disposition', 'content-encoding', 'content-length', 'content-range'],
+  ...['etag', 'link', 'location', 'idempotency-replayed'],
+];
 
 /** Every error of guards, pipes, handlers and the framework leaves as problem+json, or in the form of its route's dialect. */
 @Catch()

@@ -41,7 +41,7 @@ function faultsOf({ property, value, constraints = {} }: ValidationError, pointe
 }
 
 /** class-validator's sentences begin with the property's name and never hold its value. */
-function* fieldErrors(errors: readonly ValidationError[], parent = ''): Generator<FieldError> {
+export function* fieldErrors(errors: readonly ValidationError[], parent = ''): Generator<FieldError> {
   for (const error of errors) {
     // A list where an object is expected is wrong as a whole: it has no property to be named by.
     const pointer = (error.property as string | undefined) ? `${parent}/${escapePointer(error.property)}` : parent;

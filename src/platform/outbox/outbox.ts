@@ -7,6 +7,7 @@ import type { Db } from '../database/db.js';
 import { Vault } from '../database/vault.js';
 import { Delivery, type Mail, type Sms } from '../delivery/delivery.js';
 import { Logger } from '../logging/logger.js';
+import { Outage } from '../logging/outage.js';
 
 /** `decoy`: the work of a mail that nobody gets. */
 type Kind = 'mail' | 'sms' | 'decoy';
@@ -35,6 +36,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   private stopped = false;
   private timer: NodeJS.Timeout | null = null;
   private working: Promise<void> = Promise.resolve();
+  private readonly outage: Outage;
 
   constructor(
     private readonly database: Database,
@@ -42,7 +44,9 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     private readonly delivery: Delivery,
     private readonly clock: Clock,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.outage = new Outage(logger, 'the outbox could not be worked');
+  }
 
   /** Puts a mail into the caller's transaction; it is sent soon after the commit. */
   mail(ctx: Work, mail: Mail): Promise<void> {
@@ -94,7 +98,10 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     if (this.timer) clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.drain()
-        .catch((error: unknown) => this.logger.error('the outbox could not be worked', error))
+        .then(
+          () => this.outage.over(),
+          (error: unknown) => this.outage.failed(error),
+        )
         .finally(() => this.wake(IDLE_MS));
     }, delayMs);
     this.timer.unref();

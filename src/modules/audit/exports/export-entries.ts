@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { Params } from '../../../platform/database/accessible.js';
 import { entryConditions, PLACE } from '../entry-filter.js';
+import { ArchivedLeaves } from '../retention/archived-leaves.js';
+import { archivedRows } from '../retention/archived-rows.js';
 import { AuditorPool } from '../tree/auditor-pool.js';
 import { LogGap } from '../tree/tree.repository.js';
 import type { Entry } from './export-leaf.js';
@@ -37,7 +39,10 @@ const entryOf = ({ idx, leaf, leaf_hash: storedHash, disclosure }: Row): Entry =
 /** The entries of an export in the order of the log, page by page: never more than one page is in memory. */
 @Injectable()
 export class ExportEntries {
-  constructor(private readonly pool: AuditorPool) {}
+  constructor(
+    private readonly pool: AuditorPool,
+    private readonly archive: ArchivedLeaves,
+  ) {}
 
   /** From behind the place `after` on. Throws {@link LogGap} where an entry is missing that must be there. */
   async *pages(row: FixedExport, after: number | null): AsyncGenerator<EntryPage, void, undefined> {
@@ -53,7 +58,13 @@ export class ExportEntries {
       at = page.position;
     }
     if (plan.ownLast === null || (after !== null && after >= plan.ownLast)) return;
-    const entries = await this.read(row, ['e.idx = $1'], [plan.ownLast]);
+    const params = new Params();
+    const own = [`e.idx = ${params.add(plan.ownLast)}`];
+    const entries = await this.read(row, own, params);
+    if (entries.length === 0)
+      entries.push(
+        ...((await this.archived(row, { ...plan, to: plan.ownLast + 1 }, plan.ownLast, false))?.entries ?? []),
+      );
     if (entries.length === 0) throw new LogGap(0, plan.ownLast);
     yield { entries, position: plan.ownLast + 1 };
   }
@@ -63,7 +74,12 @@ export class ExportEntries {
     const params = new Params();
     const where = [`e.idx >= ${params.add(at)}`, `e.idx < ${params.add(until)}`];
     if (plan.kind === 'events') where.push(...entryConditions(row.filter, params));
-    const entries = await this.read(row, where, params.values);
+    const entries = await this.read(row, where, params);
+    // Asked afterwards: a block that left the database meanwhile is in the archive by now.
+    if (entries[0]?.index !== at) {
+      const archived = await this.archived(row, plan, at, plan.kind === 'events');
+      if (archived) return archived;
+    }
     const isFull = entries.length === PAGE;
     if (plan.kind !== 'events') {
       const hole = entries.findIndex(({ index }, n) => index !== at + n);
@@ -73,10 +89,25 @@ export class ExportEntries {
     return { entries, position: isFull ? entries.at(-1)!.index + 1 : until };
   }
 
-  private async read({ isDisclosing }: FixedExport, where: string[], values: unknown[]): Promise<Entry[]> {
+  /** The same out of the archive; null: it has no entry of this place. */
+  private async archived(row: FixedExport, plan: Plan, at: number, isFiltered: boolean): Promise<EntryPage | null> {
+    const found = await archivedRows(this.archive, at, plan.to);
+    if (!found) return null;
+    const params = new Params();
+    const where = isFiltered ? entryConditions(row.filter, params) : [];
+    return { entries: await this.read(row, where, params, found.from(params)), position: found.end };
+  }
+
+  private async read(
+    { isDisclosing }: FixedExport,
+    where: string[],
+    { values }: Params,
+    from = 'audit.entry',
+  ): Promise<Entry[]> {
+    const narrowed = where.length > 0 ? `WHERE ${where.join(' AND ')}` : '';
     // First the page, then what opens its lines: joined the other way round, every page would open the whole window.
     const page = (more: string) =>
-      `SELECT e.idx, e.leaf, e.leaf_hash${more} FROM audit.entry e WHERE ${where.join(' AND ')} ORDER BY e.idx LIMIT ${PAGE}`;
+      `SELECT e.idx, e.leaf, e.leaf_hash${more} FROM ${from} e ${narrowed} ORDER BY e.idx LIMIT ${PAGE}`;
     const opened = `SELECT p.*, d.disclosure FROM (${page(`, ${PLACE} AS place`)}) p
       LEFT JOIN audit.disclosure d ON d.digest = p.place ORDER BY p.idx`;
     const rows = await this.pool.query<Row>(isDisclosing ? opened : page(''), values);

@@ -18,10 +18,20 @@ import { ExportEntries } from './export-entries.js';
 import { CSV, DISCLOSURES, fhir, NDJSON, proofs, type LineFile } from './export-formats.js';
 import { planOf, tilesOf } from './export-plan.js';
 import { readmeOf } from './export-readme.js';
-import type { FixedExport, ReadyExport } from './export.repository.js';
+import type { ByteRange } from '../../../platform/http/byte-range.js';
+import type { FixedExport, ReadyExport, Segment } from './export.repository.js';
 
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json';
+
+/**
+ * Raised whenever a file of an export comes out otherwise than before (README, table, FHIR form, order in the bundle): what an
+ * earlier version has prepared can then not be had any more.
+ */
+export const FORMS = 1;
+
+/** All of a file. */
+export const WHOLE: ByteRange = { start: 0, end: Infinity };
 
 /** A file that is small whatever the export: made at once. */
 export interface SmallFile {
@@ -122,6 +132,7 @@ export class ExportFiles {
     }
   }
 
+  /** The same bytes before and after the result was stored: the database keeps members in an order of its own. */
   manifest(row: ReadyExport): Buffer {
     const { filter, result } = row;
     const { kind } = planOf(filter, row.ownIdx, row.treeSize);
@@ -139,7 +150,7 @@ export class ExportFiles {
       askedFor: { by: row.accountId, at: row.createdAt.toISOString(), reason: row.reason, seq: row.ownIdx },
       preparedAt: row.finishedAt.toISOString(),
       disclosures: row.isDisclosing,
-      completeFor: result.patients,
+      completeFor: result.patients.map(({ id, firstN, lastN }) => ({ id, firstN, lastN })),
       formats: {
         leaf: 1,
         ndjson: 1,
@@ -149,35 +160,52 @@ export class ExportFiles {
         tree: 'RFC 6962',
         checkpoint: 'C2SP tlog-checkpoint v1.0.0',
       },
-      files: result.files,
-      tiles: result.tiles,
+      files: result.files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+      tiles: result.tiles && { count: result.tiles.count, sha256: result.tiles.sha256 },
     });
   }
 
   /**
-   * A file with lines as a download gives it, from behind the place `after` on. Throws before its end when it would not be
+   * Bytes of a file with lines, part by part from the one in which they begin. Throws at the end of the first part that is not
    * what was prepared: the log has lost something, or somebody changed it.
    */
-  async *content(row: ReadyExport, file: LineFile, after: number | null): AsyncGenerator<Buffer, void, undefined> {
-    const hash = createHash('sha256');
-    let last: number | null = null;
-    if (after === null && file.head !== '') {
-      hash.update(file.head);
-      yield Buffer.from(file.head);
-    }
-    for await (const { entries } of this.entries.pages(row, after)) {
-      if (entries.length === 0) continue;
-      last = entries.at(-1)!.index;
-      const bytes = Buffer.from(await file.lines(entries));
+  async *content(row: ReadyExport, file: LineFile, { start, end }: ByteRange): AsyncGenerator<Buffer, void, undefined> {
+    const offsetOf = ({ files }: Segment): number => files[file.name]!.offset;
+    let at = Math.max(
+      0,
+      row.segments.findLastIndex((segment) => offsetOf(segment) <= start),
+    );
+    let hash = createHash('sha256');
+    let position = offsetOf(row.segments[at]!);
+    const wanted = (text: string): Buffer => {
+      const bytes = Buffer.from(text);
       hash.update(bytes);
-      if (bytes.length > 0) yield bytes;
+      const piece = bytes.subarray(Math.max(0, start - position), Math.max(0, end + 1 - position));
+      position += bytes.length;
+      return piece;
+    };
+    const close = (): void => {
+      if (hash.digest('hex') !== row.segments[at]!.files[file.name]!.sha256)
+        throw new Error(`${file.name} of the export ${row.id} is not what was prepared`);
+      at++;
+      hash = createHash('sha256');
+    };
+    if (at === 0 && file.head !== '') yield wanted(file.head);
+    for await (const { entries } of this.entries.pages(row, row.segments[at]!.after)) {
+      for (let rest = entries; rest.length > 0;) {
+        const border = row.segments[at + 1]?.after ?? Infinity;
+        const inside = rest.filter(({ index }) => index <= border);
+        rest = rest.slice(inside.length);
+        const piece = inside.length > 0 ? wanted(await file.lines(inside)) : null;
+        if (piece?.length) yield piece;
+        if (rest.length === 0) continue;
+        close();
+        if (position > end) return;
+      }
     }
-    const { lastSeq, files } = row.result;
-    const isWhole =
-      after === null
-        ? hash.digest('hex') === files.find(({ name }) => name === file.name)?.sha256
-        : last === lastSeq || after >= (lastSeq ?? 0);
-    if (!isWhole) throw new Error(`${file.name} of the export ${row.id} is not what was prepared`);
+    close();
+    // Whole parts at the end that are gone.
+    if (at < row.segments.length) throw new Error(`${file.name} of the export ${row.id} has lost its end`);
   }
 
   /** The tree as it was at that size. */

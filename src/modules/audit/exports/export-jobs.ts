@@ -2,6 +2,8 @@ import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationB
 import { after, Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Outage } from '../../../platform/logging/outage.js';
+import { EventsDeleted } from '../retention/archive.errors.js';
 import { LogGap } from '../tree/tree.repository.js';
 import { ExportPreparation } from './export-preparation.js';
 import { ExportRepository, Superseded, type ExportRow, type FixedExport } from './export.repository.js';
@@ -28,6 +30,7 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
   private stopped = false;
   private timer: NodeJS.Timeout | null = null;
   private working: Promise<void> = Promise.resolve();
+  private readonly outage: Outage;
 
   private readonly witnesses: number;
 
@@ -39,6 +42,7 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly logger: Logger,
   ) {
     this.witnesses = config.audit.witnesses.length;
+    this.outage = new Outage(logger, 'exports of the audit trail could not be worked on');
   }
 
   onApplicationBootstrap(): void {
@@ -56,7 +60,10 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
     if (this.timer) clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.drain()
-        .catch((error: unknown) => this.logger.error('exports of the audit trail could not be worked on', error))
+        .then(
+          () => this.outage.over(),
+          (error: unknown) => this.outage.failed(error),
+        )
         .finally(() => this.wake(IDLE_MS));
     }, delayMs);
     this.timer.unref();
@@ -95,13 +102,14 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
       if (this.stopped) throw new Stopped();
       await this.exports.progress(fixed, position, lines, this.in(LEASE));
     };
-    const { result, position } = await this.preparation.prepare(fixed, report);
-    if (result.mismatch !== null)
+    const { ready, position } = await this.preparation.prepare(fixed, report);
+    const { mismatch } = ready.result;
+    if (mismatch !== null)
       this.logger.error('an export holds an event that the tree does not', undefined, {
         job: row.id,
-        count: result.mismatch,
+        count: mismatch,
       });
-    await this.exports.ready(fixed, result, position, this.clock.now());
+    await this.exports.ready(ready, position);
   }
 
   /** Settles what it holds, once its own event has a place and a checkpoint covers it; null: not yet. */
@@ -131,6 +139,7 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
     if (error instanceof Superseded) return;
     if (error instanceof Stopped) return this.exports.later(row, this.clock.now());
     this.logger.error('an export of the audit trail could not be prepared', error, { job: row.id });
+    if (error instanceof EventsDeleted) return this.exports.fail(row, 'events-deleted', this.clock.now());
     if (isPassing(error)) return this.exports.later(row, this.in(LOOK_AGAIN.fault));
     await this.exports.fail(row, error instanceof LogGap ? 'log-gap' : 'internal', this.clock.now());
   }

@@ -37,7 +37,10 @@ It looks like  portal.example/audit+9c3973b9+AQOh...
 With the portal's own program, which needs neither the portal nor its database:
   npm run cli -- audit:verify <this file or folder> --key '<verifier key>'
 
-By hand: a leaf are the exact bytes of one line without its newline; its hash is SHA-256 over a zero byte and these bytes.
+With a program that shares no code with the portal (Python, its standard library alone; in the portal's source):
+  python3 test/resilience/verifier/verify.py <this file or folder> --key '<verifier key>'
+
+By hand: a leaf is the exact bytes of one line without its newline; its hash is SHA-256 over a zero byte and these bytes.
   head -n 1 events.ndjson | tr -d '\\n' | (printf '\\0'; cat) | openssl dgst -sha256 -binary | base64
   sha256sum events.ndjson      (compare with files in manifest.json)
 ${SHOWN[kind]}

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { ZipFile } from 'yazl';
-import { ExportFiles } from './export-files.js';
+import { ExportFiles, WHOLE } from './export-files.js';
 import type { ReadyExport } from './export.repository.js';
 
 /** Times in a ZIP are those of its maker's clock on the wall: shifted, so that every replica writes the same, UTC. */
@@ -32,7 +32,7 @@ export class ExportZip {
     const [readme, ...small] = this.files.smallFiles(row);
     const manifest = { name: 'manifest.json', bytes: () => Promise.resolve(this.files.manifest(row)) };
     for (const { name, bytes } of [readme!, manifest, ...small]) add(name, true, () => once(bytes));
-    for (const file of this.files.lineFiles(row)) add(file.name, true, () => this.files.content(row, file, null));
+    for (const file of this.files.lineFiles(row)) add(file.name, true, () => this.files.content(row, file, WHOLE));
     for (const { name, bytes } of this.files.tiles(row)) add(name, false, () => once(bytes));
     zip.end();
     return out;

@@ -1,24 +1,21 @@
 import { pipeline } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { Body, Controller, Get, Headers, Param, Post, Query, Res, StreamableFile } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Body, Controller, Get, Param, Post, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ReqCtx, type SignedIn } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
+import { rangeOf } from '../../../platform/http/byte-range.js';
 import type { Page } from '../../../platform/http/presenter.js';
-import {
-  CreateExport,
-  ExportFileParams,
-  ExportFileQuery,
-  ExportParams,
-  ExportsQuery,
-  ExportView,
-} from './export.dto.js';
+import { CreateExport, ExportFileParams, ExportParams, ExportsQuery, ExportView } from './export.dto.js';
 import { ExportService, type Download } from './export.service.js';
 
 /** What takes data away in bulk needs a recent proof of who it is. */
 const STEP_UP_SECONDS = 300;
 
 /** RFC 9110 §12.5.3: named, and not with a weight of nothing. */
+const one = (header: string | string[] | undefined): string | undefined =>
+  Array.isArray(header) ? header.join(', ') : header;
+
 const acceptsGzip = (header: string | undefined): boolean =>
   (header ?? '').split(',').some((one) => {
     const [name, ...weights] = one
@@ -28,8 +25,27 @@ const acceptsGzip = (header: string | undefined): boolean =>
     return name === 'gzip' && !weights.some((weight) => /^q=0(\.0*)?$/.test(weight));
   });
 
-const saved = ({ stream, mediaType, name }: Download, body = stream): StreamableFile =>
-  new StreamableFile(body, { type: mediaType, disposition: `attachment; filename="${name}"` });
+/** What is sent of it: all, packed where the client takes that; or the bytes it asks for (RFC 9110 section 14), never packed. */
+function send(download: Download, request: FastifyRequest, reply: FastifyReply): StreamableFile {
+  const { mediaType, name, known, isLong } = download;
+  const { range, 'if-range': ifRange, 'accept-encoding': encodings } = request.headers;
+  const about = { type: mediaType, disposition: `attachment; filename="${name}"` };
+  const asked = known && range && request.method === 'GET' ? rangeOf({ range, ifRange: one(ifRange) }, known) : null;
+  void reply.header('accept-ranges', known ? 'bytes' : 'none');
+  if (isLong) void reply.header('vary', 'Accept-Encoding');
+  if (isLong && range === undefined && acceptsGzip(one(encodings))) {
+    void reply.headers({ 'content-encoding': 'gzip', etag: known!.etag.replace(/"$/, '-gzip"') });
+    return new StreamableFile(
+      pipeline(download.open(null), createGzip(), () => undefined),
+      about,
+    );
+  }
+  if (known) void reply.header('etag', known.etag);
+  if (!asked) return new StreamableFile(download.open(null), { ...about, length: known?.size });
+  const { start, end } = asked;
+  void reply.status(206).header('content-range', `bytes ${start}-${end}/${known!.size}`);
+  return new StreamableFile(download.open(asked), { ...about, length: end - start + 1 });
+}
 
 @Controller('v1/audit/exports')
 export class ExportController {
@@ -68,6 +84,18 @@ export class ExportController {
     return this.exports.get(ctx, id);
   }
 
+  @Post(':id/end')
+  @Endpoint({
+    action: 'end',
+    subject: 'AuditExport',
+    summary: 'Give up an export that is not ready yet, or let nobody fetch it any more',
+    response: ExportView,
+    status: 200,
+  })
+  end(@ReqCtx() ctx: SignedIn, @Param() { id }: ExportParams): Promise<ExportView> {
+    return this.exports.end(ctx, id);
+  }
+
   @Get(':id/bundle')
   @Endpoint({
     action: 'download',
@@ -78,15 +106,20 @@ export class ExportController {
     streams: true,
     stepUpSeconds: STEP_UP_SECONDS,
   })
-  async bundle(@ReqCtx() ctx: SignedIn, @Param() { id }: ExportParams): Promise<StreamableFile> {
-    return saved(await this.exports.bundle(ctx, id));
+  async bundle(
+    @ReqCtx() ctx: SignedIn,
+    @Param() { id }: ExportParams,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<StreamableFile> {
+    return send(await this.exports.bundle(ctx, id), request, reply);
   }
 
   @Get(':id/:name')
   @Endpoint({
     action: 'download',
     subject: 'AuditExport',
-    summary: 'One file of an export; goes on behind a line that arrived already',
+    summary: 'One file of an export',
     response: null,
     produces: 'application/octet-stream',
     streams: true,
@@ -95,18 +128,9 @@ export class ExportController {
   async file(
     @ReqCtx() ctx: SignedIn,
     @Param() { id, name }: ExportFileParams,
-    @Query() { after }: ExportFileQuery,
-    @Headers('accept-encoding') encodings: string | undefined,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<StreamableFile> {
-    const download = await this.exports.file(ctx, id, name, after ?? null);
-    if (!download.isLong) return saved(download);
-    void reply.header('vary', 'Accept-Encoding');
-    if (!acceptsGzip(encodings)) return saved(download);
-    void reply.header('content-encoding', 'gzip');
-    return saved(
-      download,
-      pipeline(download.stream, createGzip(), () => undefined),
-    );
+    return send(await this.exports.file(ctx, id, name), request, reply);
   }
 }

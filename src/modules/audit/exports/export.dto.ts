@@ -1,63 +1,26 @@
-import { Flag, Instant, Json, Nested, OneOf, SomeOf, Text, Uuid, Uuids, Whole } from '../../../platform/http/fields.js';
+import { Flag, Instant, Json, Nested, OneOf, SomeOf, Text, Uuid, Whole } from '../../../platform/http/fields.js';
 import { PageQuery } from '../../../platform/http/cursors.js';
+import { EventsFilter } from '../audit.dto.js';
 import { FILE_NAMES } from './export-files.js';
 import type { ExportState } from './export.repository.js';
 
 export const FORMATS = ['ndjson', 'csv', 'fhir'] as const;
 
-/** As in the search of events, but for addresses: those can be erased, and what was exported for what reason stands for ever. */
-export class ExportFilterInput {
-  @Uuids({ optional: true, many: 50, repeatable: true, description: 'Accounts that acted.' })
-  actorId?: string[];
-
-  @Uuids({
-    optional: true,
-    many: 50,
-    repeatable: true,
-    description: 'Patients whose data was touched. With nothing else: every event of theirs, provably complete.',
-  })
-  patientId?: string[];
-
-  @Text({
-    optional: true,
-    max: 40,
-    pattern: /^[A-Za-z]+$/,
-    description: 'First part of the event code.',
-    example: 'Record',
-  })
-  subjectType?: string;
-
-  @Text({
-    optional: true,
-    max: 60,
-    pattern: /^[A-Za-z]+(\.[a-z-]+)?$/,
-    description: 'Event code such as `Record.read`, or all of a subject: `Record`.',
-  })
-  action?: string;
-
-  @OneOf(['success', 'refused', 'failed'], { optional: true, description: 'How it ended.' })
-  outcome?: string;
-
-  @Text({
-    optional: true,
-    max: 20,
-    pattern: /^[A-Z0-9]+$/,
-    description: 'Purpose of use (HL7 v3 ActReason).',
-    example: 'TREAT',
-  })
-  purpose?: string;
-
+/** As in the search of events. */
+export class ExportFilterInput extends EventsFilter {
   @Instant({ optional: true, description: 'Not before.' })
   from?: string;
 
   @Instant({ optional: true, description: 'Before.' })
   to?: string;
 
-  @Uuid({ optional: true, description: 'Request (`X-Request-Id`).' })
-  requestId?: string;
-
-  @Uuid({ optional: true, description: 'Session.' })
-  sessionId?: string;
+  @Text({
+    optional: true,
+    max: 45,
+    pattern: /^[0-9A-Fa-f:.]+$/,
+    description: 'Address that it came from. Erasing addresses ends the export, and takes this out of its record.',
+  })
+  ip?: string;
 
   @Whole({ optional: true, description: 'First place in the log.' })
   fromSeq?: number;
@@ -97,14 +60,6 @@ export class ExportFileParams extends ExportParams {
   name: string;
 }
 
-export class ExportFileQuery {
-  @Whole({
-    optional: true,
-    description: 'Place in the log (`/i`) of the last line that arrived: the file goes on behind it, without its head.',
-  })
-  after?: number;
-}
-
 export class ExportsQuery extends PageQuery {}
 
 export class ExportProgressView {
@@ -129,16 +84,28 @@ export class ExportedFileView {
   sha256: string;
 }
 
+export class ExportBundleView {
+  @Whole({ description: 'Size of the ZIP in bytes.' })
+  bytes: number;
+
+  @Text({ description: 'SHA-256, hexadecimal.' })
+  sha256: string;
+}
+
 export class ExportView {
   @Uuid({ description: 'Export.' })
   id: string;
 
-  @OneOf(['queued', 'waiting-for-checkpoint', 'preparing', 'ready', 'failed'] satisfies ExportState[], {
+  @OneOf(['queued', 'waiting-for-checkpoint', 'preparing', 'ready', 'failed', 'ended'] satisfies ExportState[], {
     description: 'How far it is. It ends with its own event, and waits until a checkpoint covers that.',
   })
   state: ExportState;
 
-  @Text({ nullable: true, description: '`log-gap`: entries are missing. `values-erased`: ask for a new one.' })
+  @Text({
+    nullable: true,
+    description:
+      '`log-gap`: entries are missing. `values-erased`: ask for a new one. `events-deleted`: their retention has ended. `outdated`: made by an earlier version.',
+  })
   failure: string | null;
 
   @Json({ description: 'Which events.' })
@@ -176,6 +143,12 @@ export class ExportView {
     description: 'First event that does not fit what the tree holds, or the counter of its patient: verify the log.',
   })
   mismatchAt: number | null;
+
+  @Instant({ nullable: true, description: 'Until when it can be fetched.' })
+  expiresAt: string | null;
+
+  @Nested(() => ExportBundleView, { nullable: true, description: 'The ZIP with all files, once it is ready.' })
+  bundle: ExportBundleView | null;
 
   @Nested(() => ExportedFileView, { many: 20, description: 'Files, once it is ready; tiles not counted.' })
   files: ExportedFileView[];

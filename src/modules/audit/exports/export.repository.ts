@@ -3,7 +3,7 @@ import type { SignedIn } from '../../../platform/access/context.js';
 import { AuditorPool } from '../tree/auditor-pool.js';
 import type { ExportFilter } from './export-plan.js';
 
-export type ExportState = 'queued' | 'waiting-for-checkpoint' | 'preparing' | 'ready' | 'failed';
+export type ExportState = 'queued' | 'waiting-for-checkpoint' | 'preparing' | 'ready' | 'failed' | 'ended';
 
 export interface FileDigest {
   name: string;
@@ -24,6 +24,18 @@ export interface ExportResult {
   patients: { id: string; firstN: number; lastN: number }[];
   /** First line whose bytes are not what the tree holds, or whose counter does not follow. */
   mismatch: number | null;
+  /** The ZIP, and what its bytes depend on besides the files in it. */
+  bundle: { bytes: number; sha256: string; zlib: string };
+  /** Of the forms that the files have ({@link FORMS}). */
+  forms: number;
+}
+
+/** Lines of an export between two places: what a download that goes on begins with, and what proves it. */
+export interface Segment {
+  /** Place before its first line; null: it begins each file. */
+  after: number | null;
+  /** Where it begins in each file with lines, and the SHA-256 of its bytes there (hexadecimal). */
+  files: Record<string, { offset: number; sha256: string }>;
 }
 
 /** An export as it was asked for. */
@@ -57,7 +69,7 @@ export interface ExportRow extends AskedExport {
 
 /** An export that has its place and its checkpoint. */
 export type FixedExport = ExportRow & { ownIdx: number; treeSize: number; checkpoint: string };
-export type ReadyExport = FixedExport & { result: ExportResult; finishedAt: Date };
+export type ReadyExport = FixedExport & { result: ExportResult; finishedAt: Date; segments: Segment[] };
 
 const COLUMNS = `export_id AS id, account_id AS "accountId", request_id AS "requestId", filter, formats, reason,
   is_disclosing AS "isDisclosing", base_url AS "baseUrl", own_events AS "ownEvents", created_at AS "createdAt", state, failure,
@@ -92,6 +104,32 @@ export class ExportRepository {
     return (
       (await this.pool.query<ExportRow>(`SELECT ${COLUMNS} FROM audit.export WHERE export_id = $1`, [id]))[0] ?? null
     );
+  }
+
+  /** Of a ready export. Many: only downloads need them. */
+  async segments(id: string): Promise<Segment[]> {
+    const [row] = await this.pool.query<{ segments: Segment[] | null }>(
+      'SELECT segments FROM audit.export WHERE export_id = $1',
+      [id],
+    );
+    return row?.segments ?? [];
+  }
+
+  /** How many are still worked on, whoever asked for them. */
+  async unfinished(): Promise<number> {
+    const [row] = await this.pool.query<{ n: number }>(
+      'SELECT count(*)::int AS n FROM audit.export WHERE finished_at IS NULL',
+    );
+    return row!.n;
+  }
+
+  /** Within the request's transaction. False: it was over before. Null: there is none. */
+  async end(ctx: SignedIn, id: string): Promise<boolean | null> {
+    const [row] = await ctx.db.query<{ ended: boolean | null }>('SELECT audit.end_export($1, $2) AS ended', [
+      id,
+      ctx.now,
+    ]);
+    return row!.ended;
   }
 
   /** Newest first: ids are UUIDv7. */
@@ -144,12 +182,13 @@ export class ExportRepository {
     await this.change(row, 'position = $3, lines = $4, next_at = $5', [position, lines, until]);
   }
 
-  async ready(row: ExportRow, result: ExportResult, position: number, now: Date): Promise<void> {
-    await this.change(row, `state = 'ready', result = $3, position = $4, lines = $5, finished_at = $6`, [
+  async ready({ result, segments, finishedAt, ...row }: ReadyExport, position: number): Promise<void> {
+    await this.change(row, `state = 'ready', result = $3, segments = $4, position = $5, lines = $6, finished_at = $7`, [
       JSON.stringify(result),
+      JSON.stringify(segments),
       position,
       result.lines,
-      now,
+      finishedAt,
     ]);
   }
 
@@ -185,7 +224,7 @@ export class ExportRepository {
   }
 
   /** Only as long as it is still this one's turn: throws {@link Superseded}. */
-  private async change({ id, turn }: ExportRow, set: string, values: unknown[]): Promise<void> {
+  private async change({ id, turn }: Pick<ExportRow, 'id' | 'turn'>, set: string, values: unknown[]): Promise<void> {
     const sql = `UPDATE audit.export SET ${set} WHERE export_id = $1 AND turn = $2 AND finished_at IS NULL RETURNING 1`;
     if ((await this.pool.query(sql, [id, turn, ...values])).length === 0) throw new Superseded(id);
   }

@@ -1,14 +1,18 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import type { SignedIn } from '../../../platform/access/context.js';
+import { after } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
+import { part, type ByteRange } from '../../../platform/http/byte-range.js';
 import { Cursors, limitOf } from '../../../platform/http/cursors.js';
 import type { Page } from '../../../platform/http/presenter.js';
 import { notFound, Problem } from '../../../platform/http/problem.js';
-import { invalid } from '../../../platform/http/validation.js';
 import { newId } from '../../../platform/ids.js';
+import { EventsDeleted } from '../retention/archive.errors.js';
+import { ArchivedLeaves } from '../retention/archived-leaves.js';
 import { TreeRepository } from '../tree/tree.repository.js';
-import { ExportFiles } from './export-files.js';
+import { ExportFiles, FORMS, WHOLE } from './export-files.js';
 import { ExportJobs } from './export-jobs.js';
 import type { ExportFilter } from './export-plan.js';
 import { planOf } from './export-plan.js';
@@ -16,17 +20,23 @@ import { ExportZip } from './export-zip.js';
 import type { CreateExport, ExportFilterInput, ExportsQuery, ExportView } from './export.dto.js';
 import { ExportRepository, type AskedExport, type ExportRow, type ReadyExport } from './export.repository.js';
 
-/** A file of an export, on its way to somebody. */
+/** A file of an export, for somebody. */
 export interface Download {
   mediaType: string;
   name: string;
-  stream: Readable;
+  /** Null: not known, because it was packed by another version. Then it can only be had from its beginning. */
+  known: { etag: string; size: number } | null;
+  open: (range: ByteRange | null) => Readable;
   /** It is long and packs well. */
   isLong: boolean;
 }
 
 /** Downloads at once of one process: each reads, packs and hashes as fast as its client takes it. */
 const AT_ONCE = 4;
+/** For which an export can be fetched; what it opens and tells is not lying ready for longer than it is needed. */
+const DAYS = 30;
+/** Exports that are worked on or wait, whoever asked for them. */
+const MOST_UNFINISHED = 20;
 
 const outOfRange = (): Problem =>
   new Problem(
@@ -44,6 +54,18 @@ const busy = (): Problem =>
   new Problem(503, 'audit.exports-busy', 'Several exports are being fetched right now. Try again in a moment.', {
     retryAfterSeconds: 10,
   });
+const tooMany = (): Problem =>
+  new Problem(
+    503,
+    'audit.exports-waiting',
+    'Too many exports wait for their turn. Ask again when some of them are ready.',
+    {
+      retryAfterSeconds: 60,
+    },
+  );
+const over = (): Problem => new Problem(409, 'audit.export-over', 'This export has failed or was ended before.');
+const expired = (): Problem =>
+  new Problem(409, 'audit.export-expired', 'This export is too old to be fetched. Ask for a new one.');
 const failed = (): Problem =>
   new Problem(409, 'audit.export-failed', 'This export cannot be had: its state says why. Ask for a new one.');
 
@@ -52,7 +74,7 @@ const present = (filter: object): object =>
   Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 
 /** Ids as the log has them, and none twice. */
-function filterOf({ requestId, sessionId, actorId, patientId, ...rest }: ExportFilterInput = {}): ExportFilter {
+function filterOf({ requestId, sessionId, actorId, patientId, ip, ...rest }: ExportFilterInput = {}): ExportFilter {
   const ids = (list: string[] | undefined) => list && [...new Set(list.map((id) => id.toLowerCase()))];
   return present({
     ...rest,
@@ -60,12 +82,16 @@ function filterOf({ requestId, sessionId, actorId, patientId, ...rest }: ExportF
     patientIds: ids(patientId),
     requestId: requestId?.toLowerCase(),
     sessionId: sessionId?.toLowerCase(),
+    ip: ip?.toLowerCase(),
   });
 }
 
 /** In the words in which it was asked for. */
 const askedFor = ({ actorIds, patientIds, ...rest }: ExportFilter): object =>
   present({ actorId: actorIds, patientId: patientIds, ...rest });
+
+/** Until when a ready export can be fetched. */
+const expiryOf = ({ finishedAt }: ExportRow): Date => after(finishedAt!, DAYS * 86_400);
 
 function endOf(row: ExportRow): number | null {
   if (row.ownIdx === null || row.treeSize === null) return null;
@@ -74,7 +100,8 @@ function endOf(row: ExportRow): number | null {
 }
 
 function viewOf(row: ExportRow): ExportView {
-  const { id, state, failure, formats, reason, isDisclosing, accountId, position, lines, result } = row;
+  const { id, state, failure, formats, reason, isDisclosing, accountId, position, lines } = row;
+  const result = state === 'ready' ? row.result : null;
   return {
     ...{ id, state, failure, formats, reason, accountId },
     filter: askedFor(row.filter),
@@ -84,7 +111,9 @@ function viewOf(row: ExportRow): ExportView {
     progress: { position, end: endOf(row), lines },
     seq: row.ownIdx,
     treeSize: row.treeSize,
-    mismatchAt: result?.mismatch ?? null,
+    mismatchAt: row.result?.mismatch ?? null,
+    expiresAt: result && expiryOf(row).toISOString(),
+    bundle: result && { bytes: result.bundle.bytes, sha256: result.bundle.sha256 },
     files: result?.files ?? [],
   };
 }
@@ -105,6 +134,7 @@ export class ExportService {
     @Inject(CONFIG) config: Config,
     private readonly exports: ExportRepository,
     private readonly tree: TreeRepository,
+    private readonly archive: ArchivedLeaves,
     private readonly files: ExportFiles,
     private readonly zip: ExportZip,
     private readonly jobs: ExportJobs,
@@ -114,8 +144,9 @@ export class ExportService {
   }
 
   async create(ctx: SignedIn, input: CreateExport): Promise<ExportView> {
-    const filter = filterOf(input.filter);
+    const filter = await this.fromWhatIsLeft(filterOf(input.filter));
     await this.refuseWhatCannotBe(filter);
+    if ((await this.exports.unfinished()) >= MOST_UNFINISHED) throw tooMany();
     const patients = filter.patientIds ?? [];
     const asked: AskedExport = {
       id: newId(),
@@ -149,31 +180,51 @@ export class ExportService {
     return viewOf(row);
   }
 
+  /** Nobody can fetch it any more, and nobody goes on working on it. */
+  async end(ctx: SignedIn, id: string): Promise<ExportView> {
+    const ended = await this.exports.end(ctx, id);
+    if (ended === null) throw notFound();
+    if (!ended) throw over();
+    const row = (await this.exports.find(id))!;
+    this.touch(ctx, row);
+    return viewOf({ ...row, state: 'ended', finishedAt: row.finishedAt ?? ctx.now });
+  }
+
   async bundle(ctx: SignedIn, id: string): Promise<Download> {
     const row = await this.ready(ctx, id);
+    const { bytes, sha256, zlib } = row.result.bundle;
     return {
       mediaType: 'application/zip',
       name: `audit-export-${row.id}.zip`,
-      stream: this.counted(() => this.zip.open(row)),
+      known: zlib === process.versions.zlib ? { etag: `"${sha256}"`, size: bytes } : null,
+      // Packing has to begin at the beginning.
+      open: (range) => this.counted(() => (range ? part(this.zip.open(row), range) : this.zip.open(row))),
       isLong: false,
     };
   }
 
-  /** `after`: place of the last line that the caller has already. */
-  async file(ctx: SignedIn, id: string, name: string, after: number | null): Promise<Download> {
+  async file(ctx: SignedIn, id: string, name: string): Promise<Download> {
     const row = await this.ready(ctx, id);
     const long = this.files.lineFiles(row).find((file) => file.name === name);
-    if (long) {
-      const stream = this.counted(() => Readable.from(this.files.content(row, long, after), { objectMode: false }));
-      return { mediaType: long.mediaType, name, stream, isLong: true };
+    const told = row.result.files.find((file) => file.name === name);
+    if (long && told) {
+      const content = (range: ByteRange | null) => this.files.content(row, long, range ?? WHOLE);
+      return {
+        ...{ mediaType: long.mediaType, name, isLong: true },
+        known: { etag: `"${told.sha256}"`, size: told.bytes },
+        open: (range) => this.counted(() => Readable.from(content(range), { objectMode: false })),
+      };
     }
-    if (after !== null)
-      throw invalid([
-        { pointer: '/after', code: 'unknown', detail: 'Only files with a line for each event go on behind a place.' },
-      ]);
     const small = await this.files.small(row, name);
     if (!small) throw notFound();
-    return { ...small, name, stream: Readable.from([small.bytes], { objectMode: false }), isLong: false };
+    const { mediaType, bytes } = small;
+    const etag = `"${createHash('sha256').update(bytes).digest('hex')}"`;
+    return {
+      ...{ mediaType, name, isLong: false },
+      known: { etag, size: bytes.length },
+      open: (range) =>
+        Readable.from([range ? bytes.subarray(range.start, range.end + 1) : bytes], { objectMode: false }),
+    };
   }
 
   private counted(open: () => Readable): Readable {
@@ -185,15 +236,26 @@ export class ExportService {
   private async ready(ctx: SignedIn, id: string): Promise<ReadyExport> {
     const row = await this.exports.find(id);
     if (!row) throw notFound();
-    if (row.state === 'failed') throw failed();
+    if (row.state === 'failed' || row.state === 'ended') throw failed();
     if (row.state !== 'ready') throw notReady();
+    if (expiryOf(row) <= ctx.now || row.result?.forms !== FORMS) throw expired();
     this.touch(ctx, row);
-    return row as ReadyExport;
+    return { ...row, segments: await this.exports.segments(id) } as ReadyExport;
   }
 
   /** An export about patients is an event of each of them. */
   private touch(ctx: SignedIn, { id, filter }: AskedExport): void {
     for (const patientId of filter.patientIds ?? [null]) ctx.touch({ patientId, type: 'AuditExport', id });
+  }
+
+  /** Where retention has deleted the beginning of the log, an export begins behind that, and says so in its filter. */
+  private async fromWhatIsLeft(filter: ExportFilter): Promise<ExportFilter> {
+    const { blocks } = this.archive;
+    const { deletedTo } = await blocks.edge();
+    const { fromSeq, toSeq = Number.MAX_SAFE_INTEGER } = filter;
+    if (deletedTo > 0 && fromSeq === undefined && toSeq >= deletedTo) return { ...filter, fromSeq: deletedTo };
+    if (deletedTo > 0 && (await blocks.hasDeleted(fromSeq ?? 0, toSeq))) throw new EventsDeleted();
+    return filter;
   }
 
   private async refuseWhatCannotBe({ fromSeq, toSeq, patientIds }: ExportFilter): Promise<void> {

@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { authorize, type SignedIn } from '../../../platform/access/context.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { notFound } from '../../../platform/http/problem.js';
 import { invalid } from '../../../platform/http/validation.js';
 import { Logger } from '../../../platform/logging/logger.js';
@@ -18,6 +19,8 @@ import {
   verifyInclusion,
   type TileName,
 } from '../../../tlog/index.js';
+import { archivedById, ArchiveDamaged, ArchiveUnavailable, reasonOf } from '../retention/archive.errors.js';
+import { ArchivedLeaves } from '../retention/archived-leaves.js';
 import { LogKeys } from '../sealing/log-keys.js';
 import { OpenPool } from '../tree/auditor-pool.js';
 import { LogGap, TreeRepository, type LeafRow, type SignedCheckpoint } from '../tree/tree.repository.js';
@@ -33,6 +36,7 @@ const needed = (pointer: string, detail: string) => invalid([{ pointer, code: 'm
 export class ProofsService {
   constructor(
     private readonly tree: TreeRepository,
+    private readonly archive: ArchivedLeaves,
     private readonly logKeys: LogKeys,
     private readonly logger: Logger,
   ) {}
@@ -88,7 +92,7 @@ export class ProofsService {
    * handed out: somebody may rely on it years later.
    */
   async receipt(ctx: SignedIn, seq: number): Promise<string> {
-    const leaf = await this.tree.leaf(seq);
+    const leaf = await this.intact(this.tree.leaf(seq));
     if (!leaf) throw notFound();
     authorize(ctx, 'read', 'Receipt', { patientId: leaf.subject ?? '' });
     const { note, size } = await this.checkpoint();
@@ -101,8 +105,8 @@ export class ProofsService {
 
   private async leafOf(eventId: string): Promise<LeafRow> {
     const leaf = await this.tree.leafOfEvent(eventId);
-    if (!leaf) throw notFound();
-    return leaf;
+    if (leaf) return leaf;
+    throw (await this.archive.blocks.edge()).archivedTo > 0 ? archivedById() : notFound();
   }
 
   /** The size that was asked for, or the latest checkpoint's. */
@@ -143,6 +147,11 @@ export class ProofsService {
     try {
       return await work;
     } catch (error) {
+      if (error instanceof ArchiveDamaged || error instanceof ArchiveUnavailable)
+        this.logger.error('the archive of the audit trail cannot be read', error, {
+          code: error.code,
+          reason: reasonOf(error),
+        });
       if (!(error instanceof LogGap)) throw error;
       this.logger.error('the audit trail has a hole below its signed checkpoint', error);
       throw logDamaged();
@@ -153,7 +162,8 @@ export class ProofsService {
 /** The same over connections of its own, for routes that are open to all. */
 @Injectable()
 export class OpenProofs extends ProofsService {
-  constructor(pool: OpenPool, logKeys: LogKeys, logger: Logger) {
-    super(new TreeRepository(pool), logKeys, logger);
+  constructor(pool: OpenPool, @Inject(CONFIG) config: Config, logKeys: LogKeys, logger: Logger) {
+    const archive = new ArchivedLeaves(pool, config);
+    super(new TreeRepository(pool, archive), archive, logKeys, logger);
   }
 }

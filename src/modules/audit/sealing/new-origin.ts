@@ -1,10 +1,11 @@
-import { hostname } from 'node:os';
 import type { Config } from '../../../platform/config/config.js';
 import { FileKeyManagement, KeyRing } from '../../../platform/crypto/index.js';
 import type { Db } from '../../../platform/database/db.js';
 import { NoteError, parseCheckpoint, parseNote } from '../../../tlog/index.js';
 import { commit } from '../commitment.js';
 import { systemEvent } from '../event.js';
+import { replicaName } from '../replica.js';
+import { ArchivedLeaves } from '../retention/archived-leaves.js';
 import { AuditorPool } from '../tree/auditor-pool.js';
 import { TreeRepository } from '../tree/tree.repository.js';
 import { CheckpointsRepository, SealingPool, type LogNow, type SignedRow } from './checkpoints.repository.js';
@@ -42,7 +43,7 @@ export async function openNewOrigin(
   const [pool, auditor] = [new SealingPool(config), new AuditorPool(config)];
   try {
     const checkpoints = new CheckpointsRepository(pool);
-    const history = new History(checkpoints, new TreeRepository(auditor), keys);
+    const history = new History(checkpoints, new TreeRepository(auditor, new ArchivedLeaves(auditor, config)), keys);
     const memory = await new ReplicaMemory(config).read();
     const known = [lastNote, memory.seen?.note ?? null].filter((note) => note !== null);
     return (await checkpoints.inTurn((db) => open(db, { config, checkpoints, history, known, reason, now }), true))!;
@@ -83,7 +84,7 @@ async function open(db: Pick<Db, 'query'>, work: Work): Promise<NewOrigin> {
       at: now,
       detail: { _sd: [reason.digest], closed: closed.note, origin: next.origin },
     },
-    `${hostname()}:${process.pid}`,
+    replicaName(),
   );
   const place = await checkpoints.open(db, next, event, reason);
   return { origin: next.origin, place, closedSize: closed.size };

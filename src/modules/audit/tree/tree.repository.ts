@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { SystemPool } from '../../../platform/database/system-pool.js';
 import { fold, hashesIn, type SubtreeHashes } from '../../../tlog/index.js';
+import { ArchivedLeaves } from '../retention/archived-leaves.js';
 import { AuditorPool } from './auditor-pool.js';
 
 /** How far the log goes, and the tree's right edge: `peaks[l]` is the complete subtree of height l where bit l of the size is set. */
@@ -28,7 +29,7 @@ export interface LeafRow {
   subject: string | null;
 }
 
-/** The log does not hold what a tree of this size needs: archived, or gone. */
+/** The log does not hold what a tree of this size needs, and neither does its archive. */
 export class LogGap extends Error {
   constructor(
     readonly level: number,
@@ -76,10 +77,16 @@ const checkpointOf = (row: {
   signed_at: Date;
 }): SignedCheckpoint => ({ ...row, size: Number(row.size), signedAt: row.signed_at });
 
-/** The log as a tree, over the auditor's connections. What it gives is as the database has it: callers verify against a checkpoint. */
+/**
+ * The log as a tree, over the auditor's connections; what has left the database is read out of the archive. What it gives  is as it stands there: callers verify against a
+ * checkpoint.
+ */
 @Injectable()
 export class TreeRepository {
-  constructor(@Inject(AuditorPool) private readonly pool: SystemPool) {}
+  constructor(
+    @Inject(AuditorPool) private readonly pool: SystemPool,
+    private readonly archive: ArchivedLeaves,
+  ) {}
 
   async head(): Promise<TreeHead> {
     const [row] = await this.pool.query<{ size: string; peaks: (Buffer | null)[] }>(
@@ -109,20 +116,26 @@ export class TreeRepository {
         [at, Math.min(to, at + PAGE)],
         'audit_lines',
       );
+      if (Number(rows[0]?.idx) !== at) {
+        const archived = await this.archive.lines(at, to);
+        if (!archived) throw new LogGap(0, at);
+        yield* archived;
+        at += archived.length;
+        continue;
+      }
       for (const { idx, leaf } of rows) {
         if (Number(idx) !== at) throw new LogGap(0, at);
         yield Buffer.from(leaf);
         at++;
       }
-      if (at < to && rows.length < PAGE) throw new LogGap(0, at);
     }
   }
 
   async leaf(index: number): Promise<LeafRow | null> {
-    return this.one('idx = $1', index);
+    return (await this.one('idx = $1', index)) ?? this.archivedLeaf(index);
   }
 
-  /** Where an event stands; the first place, should it ever stand twice. */
+  /** Where an event stands; the first place, should it ever stand twice. The archive is not searched for it. */
   async leafOfEvent(eventId: string): Promise<LeafRow | null> {
     return this.one('event_id = $1', eventId);
   }
@@ -166,6 +179,14 @@ export class TreeRepository {
     };
   }
 
+  private async archivedLeaf(index: number): Promise<LeafRow | null> {
+    const [line] = (await this.archive.lines(index, index + 1)) ?? [];
+    const storedHash = line && (await this.archive.leafHashes(index, 1));
+    if (!line || !storedHash) return null;
+    const { e } = JSON.parse(line.toString()) as { e: { id: string; pat?: string } };
+    return { index, line, storedHash, eventId: e.id, subject: e.pat ?? null };
+  }
+
   private async runs(runs: readonly Run[]): Promise<Buffer[]> {
     const leaves = runs.filter(isLeaves);
     const tiles = runs.filter((run) => !isLeaves(run));
@@ -180,10 +201,14 @@ export class TreeRepository {
     if (runs.length === 0) return [];
     const places = [runs.map(({ first }) => first), runs.map(({ count }) => count), ...more];
     const rows = await this.pool.query<{ hashes: Buffer | null }>(sql, places);
-    return rows.map(({ hashes }, at) => {
-      const { level, first, count } = runs[at]!;
-      if (hashes?.length !== count * HASH) throw new LogGap(level, first);
-      return hashes;
-    });
+    return Promise.all(
+      rows.map(async ({ hashes: stored }, at) => {
+        const { level, first, count } = runs[at]!;
+        if (stored?.length === count * HASH) return stored;
+        const archived = level === 0 ? await this.archive.leafHashes(first, count) : null;
+        if (archived?.length !== count * HASH) throw new LogGap(level, first);
+        return archived;
+      }),
+    );
   }
 }

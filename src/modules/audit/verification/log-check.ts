@@ -8,6 +8,7 @@ import {
   type SubtreeHashes,
   type VerifierKey,
 } from '../../../tlog/index.js';
+import { LogGap } from '../tree/tree.repository.js';
 import { openCheckpoint } from './checkpoints.js';
 import { contradictingColumn } from './columns.js';
 import { finding, Refusal, type Finding } from './findings.js';
@@ -139,7 +140,8 @@ export class LogCheck {
     const start = verifiedTo > archivedTo ? await this.log.checkpointUpTo(Math.min(verifiedTo, size)) : null;
     const from = Math.max(archivedTo, start?.size ?? 0);
     if (from === 0) return;
-    const stored = await frontierAt(from, hashes);
+    const stored = await this.storedAt(from, hashes);
+    if (!stored) return;
     if (start && start.size === from) {
       const signed = await this.open(start);
       if (signed && !stored.root().equals(signed.root)) {
@@ -153,6 +155,18 @@ export class LogCheck {
     }
     [this.tree, this.from, this.lastCheckpoint] = [stored, from, from];
     this.judge = new TreeJudge(from);
+  }
+
+  /** The tree up to there, out of stored hashes; null, and noted, where one is gone. */
+  private async storedAt(size: number, hashes: SubtreeHashes): Promise<Frontier | null> {
+    try {
+      return await frontierAt(size, hashes);
+    } catch (error) {
+      if (!(error instanceof LogGap)) throw error;
+      const what = 'the stored hashes of the entries before this place are not all there';
+      this.note(finding('deletion', 'audit.tile_hash', what, { index: 0, through: size - 1 }));
+      return null;
+    }
   }
 
   private async entries(to: number): Promise<void> {

@@ -61,6 +61,22 @@ const SUBJECTS = `SELECT s.subject, s.n, s.last_idx, e.leaf,
     EXISTS (SELECT 1 FROM audit.entry x WHERE x.subject = s.subject AND x.idx > s.last_idx) AS has_later
   FROM audit.subject_head s LEFT JOIN audit.entry e ON e.idx = s.last_idx WHERE s.subject > $1 ORDER BY s.subject LIMIT $2`;
 
+// From one patient to the next along the index, so that a page costs the same however many events each has.
+const UNCOUNTED = `WITH RECURSIVE walk(subject, nth) AS (
+    (SELECT subject, 1 FROM audit.entry WHERE subject > $1 ORDER BY subject LIMIT 1)
+    UNION ALL SELECT (SELECT e.subject FROM audit.entry e WHERE e.subject > w.subject ORDER BY e.subject LIMIT 1), w.nth + 1
+      FROM walk w WHERE w.subject IS NOT NULL AND w.nth < $2)
+  SELECT w.subject, h.subject IS NULL AS uncounted FROM walk w LEFT JOIN audit.subject_head h ON h.subject = w.subject
+  WHERE w.subject IS NOT NULL ORDER BY w.nth`;
+
+// A name that was closed had signed what a restore then took away: beyond the place where the next begins, the log is another.
+const CHECKPOINTS = `SELECT c.size, c.origin, c.root, c.note FROM
+  (SELECT generate_series(1, greatest(audit.generation(), (SELECT max(generation) FROM audit.checkpoint))) AS generation) g
+  LEFT JOIN audit.origin next ON next.generation = g.generation + 1, LATERAL
+  (SELECT size, origin, root, note FROM audit.checkpoint WHERE generation = g.generation AND size > $1
+      AND size <= coalesce(next.begins_at, size) ORDER BY size LIMIT $2) c
+  ORDER BY c.size FETCH FIRST $2 ROWS WITH TIES`;
+
 /** Reads everything that a verification holds against each other, page by page, over the auditor's connections. */
 export class LogRepository {
   constructor(private readonly db: Queries) {}
@@ -110,10 +126,10 @@ export class LogRepository {
     return rows.map(({ level, n, hash }) => ({ level, n: Number(n), hash }));
   }
 
-  /** Checkpoints of the present name, larger than `after`, smallest first. */
+  /** Checkpoints larger than `after`, smallest first; of each former name, those that the log still bears out. All of one size, or none. */
   async checkpoints(after: number, limit: number): Promise<CheckpointRow[]> {
     const rows = await this.db.query<{ size: string; origin: string; root: Buffer; note: string }>(
-      'SELECT size, origin, root, note FROM audit.checkpoint WHERE generation = audit.generation() AND size > $1 ORDER BY size LIMIT $2',
+      CHECKPOINTS,
       [after, limit],
       'verify_checkpoints',
     );
@@ -137,12 +153,22 @@ export class LogRepository {
     return rows.map(({ vkey }) => vkey);
   }
 
+  /** Leaves of all events with a code that is rare, such as those of retention. */
+  eventsOf(action: string): Promise<{ leaf: string }[]> {
+    return this.db.query('SELECT leaf FROM audit.entry WHERE action COLLATE "C" = $1 ORDER BY idx', [action]);
+  }
+
   /** Each patient's counter beside the entry that it points to. */
   subjects(after: string, limit: number) {
     return this.db.query<{ subject: string; n: string; last_idx: string; leaf: string | null; has_later: boolean }>(
       SUBJECTS,
       [after, limit],
     );
+  }
+
+  /** Patients of whom entries tell, in order, and whether their counter is missing. */
+  patients(after: string, limit: number): Promise<{ subject: string; uncounted: boolean }[]> {
+    return this.db.query(UNCOUNTED, [after, limit]);
   }
 
   disclosures(after: string, limit: number): Promise<{ digest: string; disclosure: string }[]> {

@@ -1,6 +1,6 @@
 import type { BundleReport } from './bundle.js';
 import { sentence } from './findings.js';
-import type { LogReport } from './log-check.js';
+import type { DatabaseReport } from './online.js';
 
 const number = new Intl.NumberFormat('en');
 
@@ -18,11 +18,15 @@ export function bundleReportLines(report: BundleReport): string[] {
   return lines;
 }
 
-export function logReportLines({ verdict, findings, from, size, root, sealedSize }: LogReport): string[] {
+export function logReportLines({ verdict, findings, from, size, root, sealedSize, archive }: DatabaseReport): string[] {
   const lines = [verdict === 'verified' ? 'VERIFIED' : 'REFUSED', ...findings.map((found) => `  ${sentence(found)}`)];
   lines.push(
     `entries: ${number.format(from)} to ${number.format(size)}, signed up to ${number.format(sealedSize ?? 0)}`,
   );
+  if (archive && archive.blocks > 0)
+    lines.push(
+      `archive: ${number.format(archive.blocks)} blocks, ${number.format(archive.entries)} entries, read from their files`,
+    );
   if (root) lines.push(`root: ${root.toString('base64')}`);
   return lines;
 }

@@ -5,9 +5,23 @@ import type { LogRepository } from './log.repository.js';
 
 const PAGE = 1_000;
 
+const where = 'audit.subject_head';
+
 /** Each patient's counter is the number of their last event (the sequencer counts on from it). The first that is not. */
 export async function checkSubjects(log: LogRepository, archivedTo: number): Promise<Finding | null> {
-  const where = 'audit.subject_head';
+  return (await checkCounters(log, archivedTo)) ?? (await checkCounted(log));
+}
+
+async function checkCounted(log: LogRepository): Promise<Finding | null> {
+  for (let after = ''; ;) {
+    const rows = await log.patients(after, PAGE);
+    if (rows.some(({ uncounted }) => uncounted)) return finding('deletion', where, "a patient's counter is missing");
+    if (rows.length < PAGE) return null;
+    after = rows.at(-1)!.subject;
+  }
+}
+
+async function checkCounters(log: LogRepository, archivedTo: number): Promise<Finding | null> {
   for (let after = ''; ;) {
     const rows = await log.subjects(after, PAGE);
     for (const { n, last_idx, leaf, has_later } of rows) {

@@ -30,6 +30,11 @@ export class VerificationJob implements OnApplicationBootstrap, BeforeApplicatio
     });
   }
 
+  /** The newest result that this process has seen, of whichever process. */
+  get last(): Verification | null {
+    return this.newest;
+  }
+
   onApplicationBootstrap(): void {
     this.timer = setInterval(() => void this.turn(), LOOK_MS);
     this.timer.unref();

@@ -1,6 +1,7 @@
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Optional, type OnApplicationShutdown } from '@nestjs/common';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import type { Db } from '../../../platform/database/db.js';
+import { Pulse } from '../../../platform/database/pulse.js';
 import { SystemPool } from '../../../platform/database/system-pool.js';
 import type { Finding, Tampering } from './findings.js';
 
@@ -74,8 +75,8 @@ const COLUMNS = `verification_id, scope, account_id, replica, started_at, finish
 /** Connections of a verification, as the auditor: one holds its turn, the others read. Apart from those of officers' requests. */
 @Injectable()
 export class VerificationPool extends SystemPool implements OnApplicationShutdown {
-  constructor(@Inject(CONFIG) config: Config) {
-    super(config.database.auditorUrl, { max: 4, name: 'portico-verifier', statementTimeoutMs: 30_000 });
+  constructor(@Inject(CONFIG) config: Config, @Optional() pulse?: Pulse) {
+    super(config.database.auditorUrl, { max: 4, name: 'portico-verifier', statementTimeoutMs: 30_000, pulse });
   }
 
   onApplicationShutdown(): Promise<void> {

@@ -1,13 +1,15 @@
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
 import { AuditSink } from '../../../platform/access/audit-sink.js';
+import { replicaName } from '../replica.js';
 import { Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { SystemPool } from '../../../platform/database/system-pool.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { ArchivedLeaves } from '../retention/archived-leaves.js';
 import { LogKeys } from '../sealing/log-keys.js';
 import { TreeRepository } from '../tree/tree.repository.js';
+import { ArchiveCheck, besideArchive } from './archive-check.js';
 import { sentence } from './findings.js';
 import { LogCheck, type LogReport } from './log-check.js';
 import { LogRepository } from './log.repository.js';
@@ -21,6 +23,8 @@ interface Order {
   accountId: string | null;
 }
 
+type Turn = Pick<SystemPool, 'query'>;
+
 /** Entries at a time: the event loop also serves requests, and is held for some milliseconds by each lot. */
 const PAGE = 200;
 const ALARM = 'audit.verification-refused';
@@ -31,7 +35,7 @@ class Stopped extends Error {}
 /** Verifies the log in the background, in one replica at a time; what comes of it stands in a table, and a refusal is an alarm. */
 @Injectable()
 export class Verifier implements BeforeApplicationShutdown {
-  private readonly replica = `${hostname()}:${process.pid}`;
+  private readonly replica = replicaName();
   private working: Promise<unknown> = Promise.resolve();
   private stopped = false;
   private reached: { index: number; size: number } | null = null;
@@ -41,6 +45,7 @@ export class Verifier implements BeforeApplicationShutdown {
     private readonly pool: VerificationPool,
     private readonly results: VerificationRepository,
     private readonly tree: TreeRepository,
+    private readonly archive: ArchivedLeaves,
     private readonly keys: LogKeys,
     private readonly sink: AuditSink,
     private readonly system: SystemPool,
@@ -115,18 +120,31 @@ export class Verifier implements BeforeApplicationShutdown {
   private async check(scope: Scope, turn: Pick<SystemPool, 'query'>): Promise<LogReport> {
     const log = new LogRepository(this.pool);
     const verified = scope === 'increment' ? await this.results.newest({ verdict: 'verified' }) : null;
+    return besideArchive(this.archive, (archivedTo) =>
+      this.checkFrom(archivedTo, log, scope, verified?.size ?? 0, turn),
+    );
+  }
+
+  private async checkFrom(
+    archivedTo: number,
+    log: LogRepository,
+    scope: Scope,
+    verifiedTo: number,
+    turn: Turn,
+  ): Promise<LogReport> {
     const report = await new LogCheck(log, {
       keys: (origin) => (isNameOf(origin, this.config.audit.origin) ? this.keys.verifiers(origin) : []),
       hashes: this.tree.hashes(),
-      verifiedTo: verified?.size ?? 0,
-      archivedTo: 0,
+      verifiedTo,
+      archivedTo,
       kept: null,
       page: PAGE,
       pause: () => this.pause(turn),
       onProgress: (index, size) => (this.reached = { index, size }),
     }).run();
-    const sides = scope === 'whole' ? [await checkSubjects(log, 0), await checkDisclosures(log)] : [];
-    const findings = [...report.findings, ...sides.filter((one) => one !== null)];
+    const sides = scope === 'whole' ? [await checkSubjects(log, archivedTo), await checkDisclosures(log)] : [];
+    const archived = await new ArchiveCheck(this.archive, this.tree, log, () => undefined).glance();
+    const findings = [...archived, ...report.findings, ...sides.filter((one) => one !== null)];
     return findings.length === 0 ? report : { ...report, findings, verdict: 'refused', root: null };
   }
 

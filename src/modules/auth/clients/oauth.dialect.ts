@@ -16,6 +16,7 @@ export class OAuthErrorView {
 
 const ERRORS: Record<string, string> = {
   'auth.invalid-client': 'invalid_client',
+  'auth.certificate-needed': 'invalid_client',
   'auth.invalid-scope': 'invalid_scope',
   'auth.unsupported-grant-type': 'unsupported_grant_type',
   'auth.too-many-attempts': 'temporarily_unavailable',

@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { newId } from '../../../platform/ids.js';
 import { AbilityFactory } from '../../../platform/access/ability-factory.js';
 import type { Actor } from '../../../platform/access/actor.js';
 import { authorize, type SignedIn } from '../../../platform/access/context.js';
 import { after, Clock } from '../../../platform/clock.js';
+import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { randomToken } from '../../../platform/crypto/index.js';
 import { accessible, Params } from '../../../platform/database/accessible.js';
 import { SystemPool } from '../../../platform/database/system-pool.js';
@@ -12,7 +13,7 @@ import type { Page } from '../../../platform/http/presenter.js';
 import { notFound, unavailable } from '../../../platform/http/problem.js';
 import { Logger } from '../../../platform/logging/logger.js';
 import { People } from '../../users/index.js';
-import { noDirectory, scimTokenRevokedAlready, tooManyScimTokens } from '../auth.errors.js';
+import { noBearerSecrets, noDirectory, scimTokenRevokedAlready, tooManyScimTokens } from '../auth.errors.js';
 import { Secrets } from '../secrets.js';
 import { MachineNotices, type MachineCredential } from './machine-notices.js';
 import type { CreateScimToken, NewScimTokenView, ScimTokenQuery, ScimTokenView } from './scim-token.dto.js';
@@ -77,6 +78,7 @@ export class ScimTokens {
     private readonly cursors: Cursors,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** The secret itself is only in the return value. */
@@ -86,6 +88,7 @@ export class ScimTokens {
     { name, days = USUAL_DAYS }: CreateScimToken,
   ): Promise<NewScimTokenView> {
     authorize(ctx, 'create', 'ScimToken', { accountId });
+    if (this.config.http.machinesByCertificate) throw noBearerSecrets();
     await this.lockDirectory(ctx, accountId);
     const [count] = await ctx.db.query<{ standing: number }>(
       `SELECT count(*)::int AS standing FROM auth.scim_token WHERE account_id = $2 AND ${STANDS}`,
@@ -142,7 +145,7 @@ export class ScimTokens {
 
   /** Asked for each request. Throws 503 when it cannot be found out. */
   async show(token: string): Promise<Shown> {
-    if (!FORM.test(token)) return NOBODY;
+    if (!FORM.test(token) || this.config.http.machinesByCertificate) return NOBODY;
     try {
       const [row] = await this.pool.query<LookedUp>(LOOK, [this.secrets.macs('scim', token)], 'auth_scim_token_look');
       if (!row) return NOBODY;

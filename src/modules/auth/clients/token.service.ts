@@ -7,7 +7,13 @@ import { Database } from '../../../platform/database/database.js';
 import { People } from '../../users/index.js';
 import { validate as isUuid } from 'uuid';
 import { holdActive } from '../account-state.js';
-import { invalidClient, invalidScope, invalidTokenRequest, unsupportedGrantType } from '../auth.errors.js';
+import {
+  certificateNeeded,
+  invalidClient,
+  invalidScope,
+  invalidTokenRequest,
+  unsupportedGrantType,
+} from '../auth.errors.js';
 import { Sessions } from '../sessions/session.service.js';
 import { Attempts, networkOf, type Attempt } from '../throttling/attempts.js';
 import { readClaim, TOLERANCE_SECONDS, verify, type Assertion, type AssertionClaim } from './client-assertion.js';
@@ -52,6 +58,7 @@ export function tokenRequestOf(body: unknown): TokenRequest {
 @Injectable()
 export class ClientTokens {
   private readonly audiences: readonly string[];
+  private readonly byCertificateAlone: boolean;
 
   constructor(
     private readonly database: Database,
@@ -61,7 +68,8 @@ export class ClientTokens {
     private readonly sessions: Sessions,
     @Inject(CONFIG) config: Config,
   ) {
-    const { publicUrl } = config.http;
+    const { publicUrl, machinesByCertificate } = config.http;
+    this.byCertificateAlone = machinesByCertificate;
     this.audiences = [publicUrl, `${publicUrl}/v1/auth/token`];
   }
 
@@ -70,6 +78,7 @@ export class ClientTokens {
     ctx.answerHeader('pragma', 'no-cache');
     if (input.grant_type === undefined) throw invalidTokenRequest();
     if (input.grant_type !== 'client_credentials') throw unsupportedGrantType();
+    if (this.byCertificateAlone && input.client_assertion !== undefined) throw certificateNeeded();
     const shown =
       input.client_assertion === undefined
         ? await this.byCertificate(ctx, input, certificate)

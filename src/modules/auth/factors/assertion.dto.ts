@@ -5,8 +5,6 @@ const BASE64URL = /^[\w-]+$/;
 export const Encoded = (description: string, max: number, optional = false) =>
   Text({ max, pattern: BASE64URL, optional, description: `${description} (base64url).` });
 
-export const ATTACHMENTS = ['platform', 'cross-platform'] as const;
-
 /** AuthenticatorAssertionResponseJSON, WebAuthn Level 3 §5.1. */
 export class AssertionData {
   @Encoded('What the browser signed for', 4_096)
@@ -22,8 +20,8 @@ export class AssertionData {
   userHandle?: string;
 }
 
-/** AuthenticationResponseJSON, WebAuthn Level 3 §5.1: what `credential.toJSON()` gives in the browser. */
-export class AssertionResponse {
+/** What the JSON of every credential has, WebAuthn Level 3 §5.1: `credential.toJSON()` gives it in the browser. */
+export abstract class CredentialResponse {
   @Encoded('Passkey', 1_400)
   id: string;
 
@@ -33,12 +31,15 @@ export class AssertionResponse {
   @OneOf(['public-key'], { description: 'Kind of credential.' })
   type: 'public-key';
 
-  @OneOf(ATTACHMENTS, { optional: true, nullable: true, description: 'Where the authenticator is.' })
-  authenticatorAttachment?: (typeof ATTACHMENTS)[number] | null;
+  @OneOf(['platform', 'cross-platform'], { optional: true, nullable: true, description: 'Where the authenticator is.' })
+  authenticatorAttachment?: 'platform' | 'cross-platform' | null;
 
   @Plain({ description: 'What extensions answered; not looked at.' })
   clientExtensionResults: object;
+}
 
+/** AuthenticationResponseJSON. */
+export class AssertionResponse extends CredentialResponse {
   @Nested(() => AssertionData, { description: 'What the authenticator answered.' })
   response: AssertionData;
 }

@@ -139,7 +139,10 @@ export class FactorChanges {
   /** Whoever has a factor has recovery codes, so that losing it, or a text message that never comes, locks nobody out. */
   private async codesAfter(ctx: Ctx, accountId: string, added: Added): Promise<{ recoveryCodes?: string[] }> {
     const isNeeded = added.renewsRecoveryCodes === true || (await this.recoveryCodes.unused(ctx.db, accountId)) === 0;
-    return isNeeded ? { recoveryCodes: await this.recoveryCodes.renew(ctx, accountId) } : {};
+    if (!isNeeded) return {};
+    // Secrets that are shown leave a trace of their own.
+    ctx.touch({ patientId: null, type: 'RecoveryCode', id: accountId });
+    return { recoveryCodes: await this.recoveryCodes.renew(ctx, accountId) };
   }
 }
 

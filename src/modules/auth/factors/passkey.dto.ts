@@ -1,8 +1,8 @@
 import { PageQuery } from '../../../platform/http/cursors.js';
 import type { Transport } from '../../../platform/http/cookies.js';
-import { Flag, Instant, Json, Nested, OneOf, Plain, Text, Texts, Uuid, Whole } from '../../../platform/http/fields.js';
+import { Flag, Instant, Json, Nested, Text, Texts, Uuid, Whole } from '../../../platform/http/fields.js';
 import { AskedTransport } from '../sessions/session.dto.js';
-import { AssertionResponse, ATTACHMENTS, Encoded } from './assertion.dto.js';
+import { AssertionResponse, CredentialResponse, Encoded } from './assertion.dto.js';
 
 /** AuthenticatorAttestationResponseJSON, WebAuthn Level 3 §5.1. */
 export class AttestationData {
@@ -25,23 +25,8 @@ export class AttestationData {
   authenticatorData?: string;
 }
 
-/** RegistrationResponseJSON, WebAuthn Level 3 §5.1: what `credential.toJSON()` gives in the browser. */
-export class RegistrationResponse {
-  @Encoded('Passkey', 1_400)
-  id: string;
-
-  @Encoded('The same', 1_400)
-  rawId: string;
-
-  @OneOf(['public-key'], { description: 'Kind of credential.' })
-  type: 'public-key';
-
-  @OneOf(ATTACHMENTS, { optional: true, nullable: true, description: 'Where the authenticator is.' })
-  authenticatorAttachment?: (typeof ATTACHMENTS)[number] | null;
-
-  @Plain({ description: 'What extensions answered; not looked at.' })
-  clientExtensionResults: object;
-
+/** RegistrationResponseJSON. */
+export class RegistrationResponse extends CredentialResponse {
   @Nested(() => AttestationData, { description: 'What the authenticator answered.' })
   response: AttestationData;
 }

@@ -42,7 +42,9 @@ export class InvitationService {
       await this.invitations.invite(ctx, invited, invited.email, told);
       return null;
     }
-    const { code, expiresAt } = await this.invitations.create(ctx, invited, { told });
+    const { id: invitationId, code, expiresAt } = await this.invitations.create(ctx, invited, { told });
+    // What leaves on paper is told apart in the trail (ASTM E2147 7.1.8: print).
+    ctx.touch({ patientId: id, type: 'Letter', id: invitationId });
     return this.letters.print({ code, expiresAt, now: ctx.now });
   }
 

@@ -74,19 +74,20 @@ export class Invitations {
     ctx: Pick<Ctx, 'db' | 'now' | 'actor'>,
     invited: Invited,
     { mailedTo = null, told = null }: Whereto = {},
-  ): Promise<{ code: string; expiresAt: Date }> {
+  ): Promise<{ id: string; code: string; expiresAt: Date }> {
     const { accountId, patientId, email } = { accountId: null, patientId: null, email: null, ...invited };
     // One after the other: of two at once, neither would see the other's code to make it void.
     const lock = `auth.invitation ${accountId ?? patientId}`;
     await ctx.db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [lock]);
     await this.voidOpen(ctx, invited);
+    const id = newId();
     const code = randomCode();
     const expiresAt = after(ctx.now, DAYS * 86_400);
     await ctx.db.query(
       `INSERT INTO auth.invitation (invitation_id, code_mac, account_id, patient_id, email, expires_at, created_at, created_by, mailed_to, told)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
       [
-        newId(),
+        id,
         this.secrets.mac('activation', normaliseCode(code)!),
         accountId,
         patientId,
@@ -98,7 +99,7 @@ export class Invitations {
         told,
       ],
     );
-    return { code, expiresAt };
+    return { id, code, expiresAt };
   }
 
   /** Ends what is open for the chart or account; resolves with the ids of what that was. */

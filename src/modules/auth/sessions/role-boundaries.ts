@@ -40,6 +40,7 @@ export class RoleBoundaries {
       sessionId: null,
       reason: `users.role-${kind}:${role}`,
       at,
+      detail: { before: kind === 'began' ? [] : [role], after: kind === 'began' ? [role] : [] },
     });
   }
 }

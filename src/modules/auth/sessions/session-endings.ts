@@ -30,7 +30,13 @@ interface Ended {
   end_reason: EndReason;
   device: string;
   place: string;
+  created_at: Date;
+  /** When it ran out, if nothing had ended it before. */
+  runs_out_at: Date;
 }
+
+/** Ended by themselves: at their time, not when it was noticed. */
+const BY_THEMSELVES: readonly EndReason[] = ['idle', 'expired'];
 
 /** Whom a logout token names: a session, a subject, or both. */
 interface SsoEnd {
@@ -39,9 +45,14 @@ interface SsoEnd {
   sid: string | null;
 }
 
-const RUN_OUT = `ended_at IS NULL AND (expires_at <= $1 OR last_active_at + idle_seconds * interval '1 second' <= $1)`;
+const IDLE_AT = `last_active_at + idle_seconds * interval '1 second'`;
+const RUN_OUT = `ended_at IS NULL AND (expires_at <= $1 OR ${IDLE_AT} <= $1)`;
 const END_RUN_OUT = `UPDATE auth.session SET ended_at = $1, end_reason = CASE WHEN expires_at <= $1 THEN 'expired' ELSE 'idle' END`;
-const RETURNING = 'RETURNING session_id, account_id, end_reason, device, place';
+const RETURNING = `RETURNING session_id, account_id, end_reason, device, place, created_at, least(expires_at, ${IDLE_AT}) AS runs_out_at`;
+
+function touched(ctx: Ctx, ended: readonly Ended[]): void {
+  for (const { session_id: id } of ended) ctx.touch({ patientId: null, type: 'Session', id });
+}
 
 /** Each session ends once, for one reason: every way is a conditional UPDATE, and what it returns is what it ended. */
 @Injectable()
@@ -89,13 +100,14 @@ export class SessionEndings {
     });
   }
 
-  /** The person's own doing, told by the request's own event and what it touched; false when it had ended already. */
+  /** The person's own doing; false when it had ended already. */
   async endOne(ctx: Ctx, sessionId: string, reason: 'logout' | 'revoked'): Promise<boolean> {
     const ended = await ctx.db.query<Ended>(
       `UPDATE auth.session SET ended_at = $1, end_reason = $3 WHERE session_id = $2 AND ended_at IS NULL ${RETURNING}`,
       [ctx.now, sessionId, reason],
     );
-    await this.ownDoing(ctx, ended);
+    touched(ctx, ended);
+    await this.tell(ctx.db, ended, ctx.now);
     return ended.length > 0;
   }
 
@@ -117,8 +129,8 @@ export class SessionEndings {
         WHERE account_id = $2 AND ended_at IS NULL AND session_id IS DISTINCT FROM $4 ${RETURNING}`,
       [ctx.now, accountId, reason, except],
     );
-    if (ctx.actor?.id === accountId) await this.ownDoing(ctx, ended);
-    else await this.tell(ctx.db, ended, ctx.now);
+    if (ctx.actor?.id === accountId) touched(ctx, ended);
+    await this.tell(ctx.db, ended, ctx.now);
     return ended.length;
   }
 
@@ -137,13 +149,11 @@ export class SessionEndings {
        UPDATE auth.session SET ended_at = $1, end_reason = 'revoked' WHERE session_id IN (SELECT session_id FROM open) ${RETURNING}`,
       [ctx.now, except],
     );
-    const isOwn = (one: Ended) => one.account_id === ctx.actor.id;
-    await this.ownDoing(ctx, ended.filter(isOwn));
-    await this.tell(
-      ctx.db,
-      ended.filter((one) => !isOwn(one)),
-      ctx.now,
+    touched(
+      ctx,
+      ended.filter((one) => one.account_id === ctx.actor.id),
     );
+    await this.tell(ctx.db, ended, ctx.now);
     return ended.length;
   }
 
@@ -211,11 +221,6 @@ export class SessionEndings {
     await this.tell(ctx.db, ended, ctx.now);
   }
 
-  private async ownDoing(ctx: Ctx, ended: Ended[]): Promise<void> {
-    for (const { session_id: id } of ended) ctx.touch({ patientId: null, type: 'Session', id });
-    await this.note(ctx.db, ended, ctx.now);
-  }
-
   /** Not of machines, whose sessions end every few minutes and whose history nobody reads. */
   private note(db: Db, ended: Ended[], at: Date): Promise<void> {
     const history = ended
@@ -229,20 +234,24 @@ export class SessionEndings {
     return this.events.noteEnded(db, history, at);
   }
 
+  /** The end of each session is one event, whoever ended it: why, when it took effect, and how long it had lasted. */
   private async tell(db: Db, ended: Ended[], at: Date): Promise<void> {
     await this.note(db, ended, at);
     // They share the way to the database: thousands, where everybody's are ended.
     await Promise.all(
-      ended.map((one) =>
-        this.sink.system(db, {
+      ended.map((one) => {
+        const endedAt = BY_THEMSELVES.includes(one.end_reason) ? one.runs_out_at : at;
+        return this.sink.system(db, {
           code: 'Session.end',
           act: 'E',
           accountId: one.account_id,
           sessionId: one.session_id,
           reason: `auth.session-ended:${one.end_reason}`,
           at,
-        }),
-      ),
+          effectiveAt: endedAt,
+          detail: { seconds: Math.max(0, Math.round((endedAt.getTime() - one.created_at.getTime()) / 1000)) },
+        });
+      }),
     );
   }
 }

@@ -128,7 +128,7 @@ export class Sessions {
     await this.events.note(ctx, accountId, 'signed-in', { sessionId: id, detail: amr.join(' ') });
     if (news) await this.notices.security(ctx, accountId, news);
     ctx.identify({ accountId, sessionId: id });
-    ctx.touch({ patientId: null, type: 'Session', id });
+    ctx.touch({ patientId: null, type: 'Session', id, version: 1 });
     return this.answer(
       ctx,
       { id, accountId, transport, generation: 0, acr, amr: [...amr], authTime, expiresAt, idleSeconds },
@@ -157,7 +157,7 @@ export class Sessions {
       [id, accountId, ctx.now, this.config.sessions.accessTokenSeconds, expiresAt, ctx.client.address, place, keyId],
     );
     ctx.identify({ accountId, sessionId: id });
-    ctx.touch({ patientId: null, type: 'Session', id });
+    ctx.touch({ patientId: null, type: 'Session', id, version: 1 });
     return this.tokens.issue({ accountId, sessionId: id, expiresAt, generation: 0, certificate }, ctx.now);
   }
 

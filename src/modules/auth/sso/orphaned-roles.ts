@@ -50,7 +50,7 @@ export class OrphanedRoles implements OnApplicationBootstrap {
   ): Promise<void> {
     const ctx = ctxOfNobody(db, this.clock.now(), this.events, afterCommit);
     const { changed, isLastAdminLeft } = await this.accounts.revokeOrphanedRoles(ctx, accountIds, given);
-    for (const accountId of changed)
+    for (const { id: accountId, roles } of changed)
       await this.sink.system(db, {
         code: 'Account.revoke',
         act: 'U',
@@ -58,6 +58,7 @@ export class OrphanedRoles implements OnApplicationBootstrap {
         sessionId: null,
         reason: REASON,
         at: ctx.now,
+        detail: { before: roles, after: [] },
       });
     const fields = { component: 'sso', reason: REASON };
     if (changed.length > 0)

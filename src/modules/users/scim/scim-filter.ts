@@ -169,7 +169,8 @@ export function filterToSql(filter: string, kind: ResourceKind, columns: Columns
   const columnOf = (path: string, parent: string): Column => {
     const name = withoutSchema(kind, path);
     const full = `${parent === '' ? '' : `${parent}.`}${name ?? ''}`.toLowerCase();
-    if (name === null || !Object.hasOwn(columns, full)) throw invalidFilter('This attribute cannot be filtered by.');
+    if (name === null || !Object.hasOwn(columns, full))
+      throw invalidFilter(`Filter by one of these attributes: ${Object.keys(columns).join(', ')}.`);
     return columns[full]!;
   };
   const present = (column: Column): string => {

@@ -3,6 +3,7 @@ import { newId } from '../../../platform/ids.js';
 import { AuditSink } from '../../../platform/access/audit-sink.js';
 import type { Ctx } from '../../../platform/access/context.js';
 import { ctxOfNobody } from '../../../platform/access/operator.js';
+import type { Touch } from '../../../platform/access/trail.js';
 import type { Role } from '../../../platform/access/vocabulary.js';
 import { Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
@@ -114,6 +115,7 @@ export class ScimGroupRoles implements OnApplicationBootstrap {
     const { accountIds, roles } = settling;
     if (accountIds.length === 0 || roles.length === 0) return [];
     const standing = await this.standing(ctx, settling);
+    const changes: Touch[] = [];
     const grants: (RoleOf & Standing)[] = [];
     const losses: RoleOf[] = [];
     for (const one of standing) {
@@ -126,6 +128,11 @@ export class ScimGroupRoles implements OnApplicationBootstrap {
         grants.push({ ...one, accountId: one.id, role });
       }
       losses.push(...lost.map((role) => ({ accountId: one.id, role })));
+      if (gained.length + lost.length > 0)
+        changes.push({
+          ...{ patientId: null, type: 'Account', id: one.id },
+          ...{ before: [...one.held].sort(), after: [...left, ...gained].sort() },
+        });
     }
     await this.leaveAnAdmin(ctx, losses);
     for (const batch of batches(losses)) await this.revoke(ctx, settling, batch);
@@ -133,8 +140,8 @@ export class ScimGroupRoles implements OnApplicationBootstrap {
       await this.openPractice(ctx, batch);
       await this.grant(ctx, settling, batch);
     }
-    const changed = [...new Set([...losses, ...grants].map((one) => one.accountId))];
-    for (const id of changed) ctx.touch({ patientId: null, type: 'Account', id });
+    for (const change of changes) ctx.touch(change);
+    const changed = changes.map(({ id }) => id);
     if (changed.length > 0) await ctx.emit(new RolesOfManyChanged(changed));
     return changed;
   }
@@ -182,6 +189,7 @@ export class ScimGroupRoles implements OnApplicationBootstrap {
         sessionId: null,
         reason: 'scim.group-roles-configured',
         at: ctx.now,
+        detail: { group: id, before, after },
       });
     }
   }

@@ -107,7 +107,10 @@ export class ScimUserService {
     const roles = await this.users.leaveGroups(ctx, id);
     await this.groupRoles.settle(ctx, { directoryId: ctx.actor.id, accountIds: [id], roles, group: null });
     await ctx.emit(new AccountDisabled(id));
-    ctx.touch({ patientId: null, type: 'Account', id, version: before.version + 1, previousVersion: before.version });
+    ctx.touch({
+      ...{ patientId: null, type: 'Account', id, version: before.version + 1, previousVersion: before.version },
+      ...{ before: [`status:${before.status}`], after: ['status:disabled'] },
+    });
   }
 
   /** Resolves with the user as it was before. What changes nothing leaves the version as it is. */
@@ -142,6 +145,11 @@ export class ScimUserService {
   /** In the transaction of the change: whoever is deactivated is out at once, on every replica. */
   private async tellOf(ctx: SignedIn, before: UserRow, status: UserRow['status'], email: string): Promise<void> {
     const isOtherAddress = before.email !== email;
+    if (before.status !== status)
+      ctx.touch({
+        ...{ patientId: null, type: 'Account', id: before.id },
+        ...{ before: [`status:${before.status}`], after: [`status:${status}`] },
+      });
     if (before.status !== 'disabled' && status === 'disabled') await ctx.emit(new AccountDisabled(before.id));
     // Whoever has not come in yet gets a code at the address of today; the one before is void.
     if (status === 'invited' && (isOtherAddress || before.status === 'disabled'))

@@ -1,11 +1,13 @@
 import { constraintMeans } from '../../../platform/database/database-errors.js';
 import { Problem } from '../../../platform/http/problem.js';
 
-export const invalidSyntax = (detail = 'The body is not a SCIM message of this kind.'): Problem =>
-  new Problem(400, 'scim.invalid-syntax', detail);
-export const invalidFilter = (detail = 'The filter is not understood.'): Problem =>
-  new Problem(400, 'scim.invalid-filter', detail);
-export const invalidPath = (detail = 'The path names no attribute of this resource.'): Problem =>
+export const invalidSyntax = (
+  detail = 'Send a SCIM message of this kind (RFC 7644 section 3), with its schemas.',
+): Problem => new Problem(400, 'scim.invalid-syntax', detail);
+export const invalidFilter = (
+  detail = 'Write the filter as RFC 7644 section 3.4.2.2 has it, such as userName eq "sam@hospital.example".',
+): Problem => new Problem(400, 'scim.invalid-filter', detail);
+export const invalidPath = (detail = 'Name an attribute of this resource: GET /scim/v2/Schemas lists them.'): Problem =>
   new Problem(400, 'scim.invalid-path', detail);
 export const invalidValue = (detail = 'A value is missing or not of the right kind.'): Problem =>
   new Problem(400, 'scim.invalid-value', detail);

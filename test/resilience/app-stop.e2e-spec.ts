@@ -4,12 +4,11 @@ import type { Config } from '../../src/platform/config/config.js';
 import { cloneDatabase } from '../harness/database.js';
 import { newPatient } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
-import { checkLoad, Load } from '../harness/load.js';
+import { checkLoad, Load, type Checked } from '../harness/load.js';
 import { startPortal } from '../harness/portal.js';
 import { PortalProcess } from '../harness/process.js';
 import { makeTown, type Town } from '../harness/town.js';
 
-const KILLS = Number(process.env.PORTICO_KILLS ?? 2);
 const LONG = { ACCESS_TOKEN_MINUTES: '700', PATIENT_IDLE_MINUTES: '700', STAFF_IDLE_MINUTES: '700' };
 
 let database: Config['database'];
@@ -27,7 +26,7 @@ afterAll(async () => {
   await portal.end('SIGKILL');
 });
 
-async function check(load: Load): Promise<{ successes: number; refusals: number }> {
+async function check(load: Load): Promise<Checked> {
   const after = await startPortal({ database });
   try {
     const counts = await checkLoad(load, after.owner);
@@ -39,32 +38,6 @@ async function check(load: Load): Promise<{ successes: number; refusals: number 
 }
 
 describe('the process', () => {
-  it(
-    `is killed under load ${KILLS} times: no answer without its event, no acknowledged write lost`,
-    async () => {
-      const load = new Load(() => portal.url);
-      await portal.start();
-      load.start(town.works(load));
-      const back: number[] = [];
-      for (let round = 0; round < KILLS; round++) {
-        await load.firstSuccess('PATCH', performance.now(), 10_000);
-        await sleep(500 + Math.random() * 500);
-        await portal.end('SIGKILL');
-        const begun = performance.now();
-        await portal.start();
-        await load.firstSuccess('POST', begun, 20_000);
-        back.push(Math.round(performance.now() - begun));
-      }
-      await load.stop();
-      await portal.end('SIGKILL');
-      const { successes, refusals } = await check(load);
-      expect(load.registered.length).toBeGreaterThan(0);
-      expect(load.lost).toBeGreaterThan(0);
-      console.info(`${KILLS} kills: ${successes} successes, ${refusals} refusals; back after ${back.join(', ')} ms`);
-    },
-    60_000 + KILLS * 20_000,
-  );
-
   it('answers what is under way after SIGTERM, and ends with 0', async () => {
     const owner = await startPortal({ database });
     await portal.start();
