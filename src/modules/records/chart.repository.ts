@@ -41,20 +41,25 @@ export class ChartRepository {
     return this.statements.run<DayRow>(ctx, { text, values: params.values });
   }
 
-  /** The latest of each of these days. */
+  /** The latest of each day from the first to the last of a page. */
   ofDays(
     ctx: SignedIn,
     patientId: string,
     filter: DayFilter,
-    { days, most }: { days: readonly string[]; most: number },
+    { first, last, most }: { first: string; last: string; most: number },
   ): Promise<(LineRow & { day: string })[]> {
     const params = new Params();
     const where = this.where(ctx, 'Timeline', patientId, params);
-    where.push(...daysAsked(filter, params), `r.day = d.day`);
-    // A query for each day, which ends when it has enough: a day of hundreds of readings costs what is shown of it.
-    const text = `SELECT d.day::text AS day, r.* FROM unnest(${params.add(days)}::date[]) AS d(day),
-      LATERAL (SELECT ${LINE_COLUMNS}, r.sort_at AS at FROM records.record r WHERE ${where.join(' AND ')}
-                ORDER BY r.sort_at DESC, r.record_id DESC LIMIT ${params.add(most)}) r ORDER BY d.day DESC, r.at DESC, r.record_id DESC`;
+    where.push(
+      ...daysAsked(filter, params),
+      `r.day <= ${params.add(first)}::date`,
+      `r.day >= ${params.add(last)}::date`,
+    );
+    // In the order of its index, so that nothing is sorted and no other day is looked at.
+    const text = `SELECT r.day::text AS day, ${LINE_COLUMNS} FROM (
+        SELECT r.*, row_number() OVER (PARTITION BY r.day ORDER BY r.sort_at DESC, r.record_id DESC) AS n
+          FROM records.record r WHERE ${where.join(' AND ')}) r
+      WHERE r.n <= ${params.add(most)} ORDER BY r.day DESC, r.n`;
     return this.statements.run<LineRow & { day: string }>(ctx, { text, values: params.values });
   }
 

@@ -105,7 +105,7 @@ export class ChartService {
     days: readonly DayRow[],
   ): Promise<TimelineDayView[]> {
     if (days.length === 0) return [];
-    const asked = { days: days.map(({ day }) => day), most: MOST_OF_A_DAY };
+    const asked = { first: days[0]!.day, last: days.at(-1)!.day, most: MOST_OF_A_DAY };
     const rows = await this.charts.ofDays(ctx, patientId, filter, asked);
     const lines = await linesOf(ctx, this.vault, rows);
     const byDay = Map.groupBy(lines, (_, at) => rows[at]!.day);
