@@ -37,7 +37,6 @@ afterAll(async () => {
 const stored = async (): Promise<unknown> => [
   await chartState(portal),
   (await portal.owner.query('SELECT count(*) FROM records.import')).rows,
-  (await portal.owner.query('SELECT count(*) FROM records.import_chunk')).rows,
 ];
 
 describe('a body that is no whole Bundle', () => {
