@@ -18,6 +18,7 @@ import { AuditErasure1763769600020 } from '../migrations/1763769600020-audit-era
 import { AuthSsoPeople1763769600030 } from '../migrations/1763769600030-auth-sso-people.js';
 import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
 import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
+import { AuditIntake1763769600033 } from '../migrations/1763769600033-audit-intake.js';
 import { AuditCheckpoints1763769600015 } from '../migrations/1763769600015-audit-checkpoints.js';
 import { AuditFaults1763769600021 } from '../migrations/1763769600021-audit-faults.js';
 import { AuditRetention1763769600022 } from '../migrations/1763769600022-audit-retention.js';
@@ -57,6 +58,7 @@ export const migrations = [
   AuthSsoPeople1763769600030,
   AuthLines1763769600031,
   PlatformSchema1763769600032,
+  AuditIntake1763769600033,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

@@ -10,9 +10,9 @@ import { cloneDatabase } from '../harness/database.js';
 import { fillLog } from '../harness/filled-log.js';
 import { isConsistent, isIncluded, leafHashOf, PlainTree } from '../harness/rfc6962.js';
 
-const SIZE = 2 * 65_536 + 300;
+const SIZE = 65_536 + 600;
 /** Around every edge of tiles of all three levels. */
-const EDGES = [1, 2, 3, 255, 256, 257, 511, 512, 513, 768, 1_000, 65_535, 65_536, 65_537, 65_792, 131_071, 131_072];
+const EDGES = [1, 2, 3, 255, 256, 257, 511, 512, 513, 768, 1_000, 65_535, 65_536, 65_537, 65_792];
 
 let owner: pg.Client;
 let pool: AuditorPool;
@@ -84,7 +84,7 @@ describe('the tree of a log of many tiles', () => {
 
   it('asks the database twice a proof at most, whatever the size', async () => {
     const query = jest.spyOn(pool, 'query');
-    for (const size of [300, 70_000, SIZE]) {
+    for (const size of [300, 64_000, SIZE]) {
       query.mockClear();
       await inclusionProof(Math.floor(size / 3), size, tree.hashes());
       expect([1, 2]).toContain(query.mock.calls.length);
@@ -107,13 +107,13 @@ describe('the leaves of a log', () => {
   });
 
   it('are found by place and by event', async () => {
-    const leaf = (await tree.leaf(70_001))!;
+    const leaf = (await tree.leaf(64_001))!;
     expect([leaf.index, leaf.line.toString(), leaf.storedHash]).toEqual([
-      70_001,
-      lines[70_001],
-      leafHashOf(lines[70_001]!),
+      64_001,
+      lines[64_001],
+      leafHashOf(lines[64_001]!),
     ]);
-    expect((await tree.leafOfEvent(leaf.eventId))?.index).toBe(70_001);
+    expect((await tree.leafOfEvent(leaf.eventId))?.index).toBe(64_001);
     expect(await tree.leaf(SIZE)).toBeNull();
     expect(await tree.leafOfEvent('01990000-0000-7000-8000-000000000000')).toBeNull();
   });

@@ -5,7 +5,7 @@ import { makeAdmin, makePatient, type Patient, type Tokens } from '../harness/pe
 import { startPortal, type Portal } from '../harness/portal.js';
 
 /** Of each kind, so 300 in all. */
-const ROUNDS = Number(process.env.PORTICO_REFRESH_ROUNDS ?? 150);
+const ROUNDS = Number(process.env.PORTICO_REFRESH_ROUNDS ?? 60);
 const SEED = 20_261_122;
 /** Written from the requirement: so long the same successor is answered again. */
 const SAME_ANSWER_MS = 10_000;

@@ -1,9 +1,38 @@
 // Lets plain Node run the project's TypeScript with decorators: for what runs outside Jest's own transform (global
 // set-up, benchmark, resilience scripts). Use: node --import ./test/harness/typescript.mjs file.ts
-import { existsSync, readFileSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire, registerHooks } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { transformSync } from '@swc/core';
+
+const require = createRequire(import.meta.url);
+const OPTIONS = {
+  sourceMaps: 'inline',
+  jsc: {
+    target: 'es2024',
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+    keepClassNames: true,
+  },
+  module: { type: 'es6' },
+};
+
+// Tests start dozens of processes: each file is compiled once, by what it says and how.
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/portico-typescript/', import.meta.url));
+const HOW = JSON.stringify(OPTIONS) + readFileSync(require.resolve('@swc/core/package.json'), 'utf8');
+mkdirSync(CACHE, { recursive: true });
+
+function compiled(filename) {
+  const source = readFileSync(filename, 'utf8');
+  const kept = join(CACHE, createHash('sha256').update(`${HOW}\n${filename}\n${source}`).digest('hex'));
+  if (existsSync(kept)) return readFileSync(kept, 'utf8');
+  const { code } = require('@swc/core').transformSync(source, { ...OPTIONS, filename });
+  // Whole or not at all: others may look for it at this moment.
+  writeFileSync(`${kept}.${process.pid}`, code);
+  renameSync(`${kept}.${process.pid}`, kept);
+  return code;
+}
 
 registerHooks({
   resolve(specifier, context, next) {
@@ -15,18 +44,6 @@ registerHooks({
   },
   load(url, context, next) {
     if (!url.startsWith('file:') || !url.endsWith('.ts')) return next(url, context);
-    const filename = fileURLToPath(url);
-    const { code } = transformSync(readFileSync(filename, 'utf8'), {
-      filename,
-      sourceMaps: 'inline',
-      jsc: {
-        target: 'es2024',
-        parser: { syntax: 'typescript', decorators: true },
-        transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-        keepClassNames: true,
-      },
-      module: { type: 'es6' },
-    });
-    return { format: 'module', source: code, shortCircuit: true };
+    return { format: 'module', source: compiled(fileURLToPath(url)), shortCircuit: true };
   },
 });

@@ -11,7 +11,7 @@ import type { Caller } from '../harness/people.js';
 import { PortalProcess } from '../harness/process.js';
 
 /** PORTICO_EXPORT_EVENTS=1000000 for the measurement; a small sample otherwise. */
-const EVENTS = Number(process.env.PORTICO_EXPORT_EVENTS ?? 20_000);
+const EVENTS = Number(process.env.PORTICO_EXPORT_EVENTS ?? 8_000);
 /** What exporting ten times as much may need more (MB). */
 const GROWTH_MB = 60;
 const HEAP = '--max-old-space-size=192 --max-semi-space-size=8';

@@ -3,6 +3,7 @@ import { CONFIG, type Config } from '../../platform/config/config.js';
 import { SystemPool } from '../../platform/database/system-pool.js';
 import { Logger } from '../../platform/logging/logger.js';
 import { Outage } from '../../platform/logging/outage.js';
+import { Recurring } from '../../platform/recurring.js';
 
 const EVERY_MS = 100;
 const AFTER_FAILURE_MS = 1_000;
@@ -15,16 +16,14 @@ const AT_ONCE = 2_000;
 @Injectable()
 export class Sequencer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly pool: SystemPool;
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> = Promise.resolve();
-  private stopped = false;
-  private readonly outage: Outage;
+  private readonly turns: Recurring;
 
   constructor(
     @Inject(CONFIG) config: Config,
     private readonly logger: Logger,
   ) {
-    this.outage = new Outage(logger, 'events could not be put in order');
+    const outage = new Outage(logger, 'events could not be put in order');
+    this.turns = new Recurring(() => this.sequence(), { everyMs: EVERY_MS, afterFailureMs: AFTER_FAILURE_MS, outage });
     this.pool = new SystemPool(config.database.sequencerUrl, {
       max: 1,
       name: 'portico-sequencer',
@@ -33,14 +32,12 @@ export class Sequencer implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   onApplicationBootstrap(): void {
-    this.later(EVERY_MS);
+    this.turns.start();
   }
 
   /** Places what is left before the process ends; events in the inbox are safe anyway. */
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearTimeout(this.timer);
-    await this.working;
+    await this.turns.stop();
     await this.sequence().catch((error: unknown) =>
       this.logger.error('the last events were left to the next sequencer', error),
     );
@@ -54,22 +51,5 @@ export class Sequencer implements OnApplicationBootstrap, BeforeApplicationShutd
       placed += Number(row?.n ?? 0);
       if (Number(row?.n ?? 0) < AT_ONCE) return placed;
     }
-  }
-
-  private later(ms: number): void {
-    if (this.stopped) return;
-    this.timer = setTimeout(() => {
-      this.working = this.sequence().then(
-        () => {
-          this.outage.over();
-          this.later(EVERY_MS);
-        },
-        (error: unknown) => {
-          this.outage.failed(error);
-          this.later(AFTER_FAILURE_MS);
-        },
-      );
-    }, ms);
-    this.timer.unref();
   }
 }

@@ -8,6 +8,7 @@ import { Vault } from '../database/vault.js';
 import { Delivery, type Mail, type Sms } from '../delivery/delivery.js';
 import { Logger } from '../logging/logger.js';
 import { Outage } from '../logging/outage.js';
+import { Recurring } from '../recurring.js';
 
 /** `decoy`: the work of a mail that nobody gets. */
 type Kind = 'mail' | 'sms' | 'decoy';
@@ -33,10 +34,7 @@ const backOff = (attempts: number): number => Math.min(10 * 2 ** attempts, 3_600
  */
 @Injectable()
 export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private stopped = false;
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> = Promise.resolve();
-  private readonly outage: Outage;
+  private readonly turns: Recurring;
 
   constructor(
     private readonly database: Database,
@@ -45,7 +43,8 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     private readonly clock: Clock,
     private readonly logger: Logger,
   ) {
-    this.outage = new Outage(logger, 'the outbox could not be worked');
+    const outage = new Outage(logger, 'the outbox could not be worked');
+    this.turns = new Recurring(() => this.work(), { everyMs: IDLE_MS, outage });
   }
 
   /** Puts a mail into the caller's transaction; it is sent soon after the commit. */
@@ -64,23 +63,20 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
   }
 
   onApplicationBootstrap(): void {
-    this.wake();
+    this.turns.start(0);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearTimeout(this.timer);
-    await this.working;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
   /** Sends what is due; resolves when nothing is left. */
   drain(): Promise<void> {
-    const drained = this.working.then(async () => {
-      while (!this.stopped && (await this.sendOne()));
-    });
-    // A database that is away must not end the outbox for good: the next turn follows all the same.
-    this.working = drained.catch(() => undefined);
-    return drained;
+    return this.turns.run();
+  }
+
+  private async work(): Promise<void> {
+    while (!this.turns.isStopped && (await this.sendOne()));
   }
 
   private async put(ctx: Work, kind: Kind, message: object): Promise<void> {
@@ -90,21 +86,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
       'INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)',
       [id, kind, payload, ctx.now],
     );
-    ctx.afterCommit(() => this.wake());
-  }
-
-  private wake(delayMs = 0): void {
-    if (this.stopped) return;
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.drain()
-        .then(
-          () => this.outage.over(),
-          (error: unknown) => this.outage.failed(error),
-        )
-        .finally(() => this.wake(IDLE_MS));
-    }, delayMs);
-    this.timer.unref();
+    ctx.afterCommit(() => this.turns.wake());
   }
 
   /** One job, in its own transaction: the row stays locked while it is sent. */

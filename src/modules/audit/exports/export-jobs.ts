@@ -3,6 +3,7 @@ import { after, Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { Logger } from '../../../platform/logging/logger.js';
 import { Outage } from '../../../platform/logging/outage.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { EventsDeleted } from '../retention/archive.errors.js';
 import { LogGap } from '../tree/tree.repository.js';
 import { ExportPreparation } from './export-preparation.js';
@@ -27,11 +28,7 @@ const isPassing = (error: unknown): boolean => typeof (error as { code?: unknown
  */
 @Injectable()
 export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private stopped = false;
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> = Promise.resolve();
-  private readonly outage: Outage;
-
+  private readonly turns: Recurring;
   private readonly witnesses: number;
 
   constructor(
@@ -42,41 +39,29 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly logger: Logger,
   ) {
     this.witnesses = config.audit.witnesses.length;
-    this.outage = new Outage(logger, 'exports of the audit trail could not be worked on');
+    const outage = new Outage(logger, 'exports of the audit trail could not be worked on');
+    this.turns = new Recurring(() => this.work(), { everyMs: IDLE_MS, outage });
   }
 
   onApplicationBootstrap(): void {
-    this.wake(IDLE_MS);
+    this.turns.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearTimeout(this.timer);
-    await this.working;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
-  wake(delayMs = 0): void {
-    if (this.stopped) return;
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.drain()
-        .then(
-          () => this.outage.over(),
-          (error: unknown) => this.outage.failed(error),
-        )
-        .finally(() => this.wake(IDLE_MS));
-    }, delayMs);
-    this.timer.unref();
+  wake(): void {
+    this.turns.wake();
   }
 
   /** Works off what is due; resolves when nothing is. */
   drain(): Promise<void> {
-    const drained = this.working.then(async () => {
-      while (!this.stopped && (await this.one()));
-    });
-    // A database that is away must not end it for good: the next turn follows all the same.
-    this.working = drained.catch(() => undefined);
-    return drained;
+    return this.turns.run();
+  }
+
+  private async work(): Promise<void> {
+    while (!this.turns.isStopped && (await this.one()));
   }
 
   private async one(): Promise<boolean> {
@@ -99,7 +84,7 @@ export class ExportJobs implements OnApplicationBootstrap, BeforeApplicationShut
     const fixed = row.treeSize === null ? await this.fix(row) : (row as FixedExport);
     if (!fixed) return;
     const report = async (position: number, lines: number): Promise<void> => {
-      if (this.stopped) throw new Stopped();
+      if (this.turns.isStopped) throw new Stopped();
       await this.exports.progress(fixed, position, lines, this.in(LEASE));
     };
     const { ready, position } = await this.preparation.prepare(fixed, report);

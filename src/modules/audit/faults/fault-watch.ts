@@ -1,5 +1,6 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { Anchoring } from '../sealing/anchors/anchoring.js';
 import type { AnchorState } from '../sealing/anchors/anchors.repository.js';
 import { Alarms } from './alarms.js';
@@ -28,9 +29,7 @@ export interface Seen {
 @Injectable()
 export class FaultWatch implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly seen: Seen = { database: null, clock: null, replicas: null, anchors: null };
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> = Promise.resolve();
-  private isBusy = false;
+  private readonly looks = new Recurring(() => this.look(), { everyMs: EVERY_MS });
   private slowlyAt = -SLOWLY_MS;
   private canSee = true;
 
@@ -43,26 +42,15 @@ export class FaultWatch implements OnApplicationBootstrap, BeforeApplicationShut
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      if (!this.isBusy) void this.look();
-    }, EVERY_MS);
-    this.timer.unref();
+    this.looks.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.looks.stop();
   }
 
-  /** One look at everything, after the one before; never rejects. `isWhole`: at what changes slowly, too. */
-  look(isWhole = false): Promise<void> {
-    this.isBusy = true;
-    const looked = this.working.then(() => this.lookOnce(isWhole));
-    this.working = looked;
-    return looked.finally(() => (this.isBusy = false));
-  }
-
-  private async lookOnce(isWhole: boolean): Promise<void> {
+  /** One look at everything; never rejects. `isWhole`: at what changes slowly, too. */
+  async look(isWhole = false): Promise<void> {
     try {
       await this.lookAtDatabase();
       if (isWhole || performance.now() - this.slowlyAt >= SLOWLY_MS) await this.lookSlowly();

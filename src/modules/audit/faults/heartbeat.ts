@@ -3,6 +3,7 @@ import { Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { SystemPool } from '../../../platform/database/system-pool.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { VERSION } from '../../../platform/version.js';
 import { Ledger } from '../ledger.service.js';
 import { replicaName } from '../replica.js';
@@ -18,8 +19,7 @@ const CODES = { start: 'System.start', alive: 'System.heartbeat', stop: 'System.
 @Injectable()
 export class Heartbeat implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly replica = replicaName();
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> = Promise.resolve();
+  private readonly beats: Recurring;
   /** Until it is stored that this process has begun, every heartbeat says so. */
   private hasStarted = false;
   private toldRefused = 0;
@@ -36,39 +36,36 @@ export class Heartbeat implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly logger: Logger,
   ) {
     this.everyMs = audit.heartbeatSeconds * 1000;
+    this.beats = new Recurring(() => this.say('alive'), { everyMs: this.everyMs });
   }
 
   /** Before the first request, where the database is there. */
   async onApplicationBootstrap(): Promise<void> {
     if (this.everyMs === 0) return;
     await this.beat();
-    this.timer = setInterval(() => void this.beat(), this.everyMs);
-    this.timer.unref();
+    this.beats.start();
   }
 
   /** While the sequencer still works: the silence that follows is meant. */
   async onModuleDestroy(): Promise<void> {
-    if (!this.timer) return;
-    clearInterval(this.timer);
+    if (this.everyMs === 0 || !this.hasStarted) return;
+    await this.beats.stop();
     await this.say('stop');
   }
 
   /** One heartbeat; never rejects. */
   beat(): Promise<void> {
-    return this.say('alive');
+    return this.beats.run();
   }
 
-  private say(what: 'alive' | 'stop'): Promise<void> {
-    this.working = this.working.then(async () => {
-      const says = what === 'alive' && !this.hasStarted ? 'start' : what;
-      try {
-        await this.store(says);
-        this.hasStarted = true;
-      } catch (error) {
-        this.logger.error('a heartbeat could not be stored', error, { component: 'heartbeat', code: CODES[says] });
-      }
-    });
-    return this.working;
+  private async say(what: 'alive' | 'stop'): Promise<void> {
+    const says = what === 'alive' && !this.hasStarted ? 'start' : what;
+    try {
+      await this.store(says);
+      this.hasStarted = true;
+    } catch (error) {
+      this.logger.error('a heartbeat could not be stored', error, { component: 'heartbeat', code: CODES[says] });
+    }
   }
 
   private async store(says: Word['says']): Promise<void> {

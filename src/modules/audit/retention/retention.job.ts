@@ -3,6 +3,7 @@ import { Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { HealthChecks, type HealthState } from '../../../platform/health/health-checks.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { ArchiveDamaged, ArchiveUnavailable, reasonOf } from './archive.errors.js';
 import { ArchivingRefused } from './archiver.js';
 import { Retention } from './retention.js';
@@ -16,9 +17,7 @@ class Stopped extends Error {}
 /** Looks every ten minutes whether a block has to leave the database or the archive. Each replica looks; one does it. */
 @Injectable()
 export class RetentionJob implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> = Promise.resolve();
-  private stopped = false;
+  private readonly turns = new Recurring(() => this.guarded(), { everyMs: EVERY_MS });
   private state: HealthState = { status: 'unknown' };
 
   constructor(
@@ -33,26 +32,21 @@ export class RetentionJob implements OnApplicationBootstrap, BeforeApplicationSh
 
   onApplicationBootstrap(): void {
     if (this.config.audit.archiveDir === null) return;
-    this.timer = setInterval(() => void this.turn(), EVERY_MS);
-    this.timer.unref();
+    this.turns.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
   /** Does what is due, after what is under way; never rejects. */
   turn(): Promise<void> {
-    this.working = this.working.then(() => this.guarded());
-    return this.working;
+    return this.turns.run();
   }
 
   private async guarded(): Promise<void> {
-    if (this.stopped) return;
     const goOn = (): void => {
-      if (this.stopped) throw new Stopped();
+      if (this.turns.isStopped) throw new Stopped();
     };
     try {
       const done = await this.retention.run({ before: null, goOn });

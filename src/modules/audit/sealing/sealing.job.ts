@@ -1,4 +1,5 @@
 import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { Recurring } from '../../../platform/recurring.js';
 import { Anchoring } from './anchors/anchoring.js';
 import { Sealer } from './sealer.js';
 
@@ -10,29 +11,25 @@ const EVERY_MS = 1_000;
  */
 @Injectable()
 export class SealingJob implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-  private sealing: Promise<unknown> | null = null;
-  private anchoring: Promise<unknown> | null = null;
+  // Two of them: a turn that hangs does not hold up the other one.
+  private readonly sealing: Recurring;
+  private readonly anchoring: Recurring;
 
   constructor(
-    private readonly sealer: Sealer,
+    sealer: Sealer,
     private readonly anchors: Anchoring,
-  ) {}
+  ) {
+    this.sealing = new Recurring(() => sealer.turn(), { everyMs: EVERY_MS });
+    this.anchoring = new Recurring(() => anchors.turn(), { everyMs: EVERY_MS });
+  }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.tick(), EVERY_MS);
-    this.timer.unref();
+    this.sealing.start();
+    this.anchoring.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
     this.anchors.stop();
-    await Promise.all([this.sealing, this.anchoring]);
-  }
-
-  /** A turn that hangs does not hold up the other one. */
-  private tick(): void {
-    this.sealing ??= this.sealer.turn().finally(() => (this.sealing = null));
-    this.anchoring ??= this.anchors.turn().finally(() => (this.anchoring = null));
+    await Promise.all([this.sealing.stop(), this.anchoring.stop()]);
   }
 }

@@ -3,6 +3,8 @@ import { after, Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { HealthChecks } from '../../../platform/health/health-checks.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Outage } from '../../../platform/logging/outage.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { VerificationRepository, type Scope, type Verification } from './verification.repository.js';
 import { Verifier } from './verifier.js';
 
@@ -12,7 +14,7 @@ const WHOLE_SECONDS = 86_400;
 /** Has the log verified: what is new every AUDIT_VERIFY_MINUTES, all of it every day. Each replica looks; one does it. */
 @Injectable()
 export class VerificationJob implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
+  private readonly turns: Recurring;
   private newest: Verification | null = null;
 
   constructor(
@@ -20,9 +22,11 @@ export class VerificationJob implements OnApplicationBootstrap, BeforeApplicatio
     private readonly verifier: Verifier,
     private readonly results: VerificationRepository,
     private readonly clock: Clock,
-    private readonly logger: Logger,
+    logger: Logger,
     health: HealthChecks,
   ) {
+    const outage = new Outage(logger, 'it could not be seen whether a verification is due');
+    this.turns = new Recurring(() => this.turn(), { everyMs: LOOK_MS, outage });
     health.add('audit-verification', () => {
       if (!this.newest) return { status: 'unknown' };
       const { verdict, finishedAt } = this.newest;
@@ -36,24 +40,20 @@ export class VerificationJob implements OnApplicationBootstrap, BeforeApplicatio
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.turn(), LOOK_MS);
-    this.timer.unref();
+    this.turns.start();
   }
 
-  beforeApplicationShutdown(): void {
-    if (this.timer) clearInterval(this.timer);
+  /** The verifier ends what it is at by itself. */
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
-  /** Verifies what is due; resolves when that is done, and never rejects. */
+  /** Verifies what is due; resolves when that is done. */
   async turn(): Promise<void> {
-    try {
-      const scope = await this.due();
-      const run = scope && (await this.verifier.start({ scope, accountId: null }));
-      await run?.done;
-      this.newest = await this.results.newest();
-    } catch (error) {
-      this.logger.error('it could not be seen whether a verification is due', error, { component: 'verifier' });
-    }
+    const scope = await this.due();
+    const run = scope && (await this.verifier.start({ scope, accountId: null }));
+    await run?.done;
+    this.newest = await this.results.newest();
   }
 
   private async due(): Promise<Scope | null> {

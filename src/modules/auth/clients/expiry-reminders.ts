@@ -5,6 +5,8 @@ import { Clock } from '../../../platform/clock.js';
 import { Database } from '../../../platform/database/database.js';
 import { Events } from '../../../platform/events/events.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Outage } from '../../../platform/logging/outage.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { MachineNotices, type MachineCredential } from './machine-notices.js';
 
 /** So many days before the end. */
@@ -34,27 +36,25 @@ const TAKE_DUE = `
 /** Administrators are reminded in time of what machines come in with and runs out (ASVS 6.4.5). What people sign in with never does. */
 @Injectable()
 export class ExpiryReminders implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<unknown> = Promise.resolve();
+  private readonly turns: Recurring;
 
   constructor(
     private readonly database: Database,
     private readonly events: Events,
     private readonly clock: Clock,
-    private readonly logger: Logger,
+    logger: Logger,
     private readonly notices: MachineNotices,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.working = this.sweep().catch((error: unknown) => this.logger.error('nobody could be reminded', error));
-    }, EVERY_MS);
-    this.timer.unref();
+  ) {
+    const outage = new Outage(logger, 'nobody could be reminded');
+    this.turns = new Recurring(() => this.sweep(), { everyMs: EVERY_MS, outage });
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
+  onApplicationBootstrap(): void {
+    this.turns.start();
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
   /** Resolves with how many credentials it was about. What it notes and what it mails is one transaction: neither is lost alone. */

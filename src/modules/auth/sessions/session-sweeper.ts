@@ -3,6 +3,8 @@ import { after, Clock } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { Database } from '../../../platform/database/database.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Outage } from '../../../platform/logging/outage.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { UnfinishedSignIns } from '../sign-in/unfinished-sign-ins.js';
 import { RoleBoundaries } from './role-boundaries.js';
 import { SessionEndings } from './session-endings.js';
@@ -21,8 +23,7 @@ const FORGET_HISTORY_DAYS = 400;
  */
 @Injectable()
 export class SessionSweeper implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<unknown> = Promise.resolve();
+  private readonly turns: Recurring;
 
   constructor(
     private readonly endings: SessionEndings,
@@ -30,20 +31,19 @@ export class SessionSweeper implements OnApplicationBootstrap, BeforeApplication
     private readonly signIns: UnfinishedSignIns,
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly logger: Logger,
+    logger: Logger,
     @Inject(CONFIG) private readonly config: Config,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => {
-      this.working = this.sweep().catch((error: unknown) => this.logger.error('sessions could not be swept', error));
-    }, EVERY_MS);
-    this.timer.unref();
+  ) {
+    const outage = new Outage(logger, 'sessions could not be swept');
+    this.turns = new Recurring(() => this.sweep(), { everyMs: EVERY_MS, outage });
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
+  onApplicationBootstrap(): void {
+    this.turns.start();
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
   async sweep(): Promise<void> {
