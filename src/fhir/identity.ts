@@ -19,6 +19,13 @@ export interface Demographics {
   sex?: string;
 }
 
+/** Patient.link that says that two Patient records are one person and which of them goes on. */
+export interface PatientLink {
+  /** `replaced-by`: the other one goes on; `replaces`: this one does. */
+  type: 'replaced-by' | 'replaces';
+  reference: string;
+}
+
 const MRN = 'MR';
 
 /** Patient.identifier with a value; an identifier marked `old` is given with its use, so that the caller can pass it over. */
@@ -36,6 +43,15 @@ export function identifiersOf(patient: unknown): BusinessIdentifier[] {
         isMrn: types.includes(MRN),
       },
     ];
+  });
+}
+
+/** https://hl7.org/fhir/R4/patient-definitions.html#Patient.link; `refer` and `seealso` merge nobody. */
+export function patientLinksOf(patient: unknown): PatientLink[] {
+  return listOf(at(patient, 'link')).flatMap((link) => {
+    const type = textAt(link, 'type');
+    const reference = textAt(link, 'other', 'reference');
+    return (type === 'replaced-by' || type === 'replaces') && reference !== undefined ? [{ type, reference }] : [];
   });
 }
 
