@@ -135,9 +135,10 @@ export class RecordsImportJobs1763769600040 implements MigrationInterface {
         LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           WITH kept AS (UPDATE records.import SET next_at = _until WHERE import_id = _import_id AND turn = _turn AND finished_at IS NULL RETURNING 1)
           SELECT EXISTS (SELECT 1 FROM kept) $$;
-      -- Bodies that nobody will read any more: of uploads that broke off, and of imports that are over.
-      CREATE FUNCTION records.sweep_chunks(_before timestamptz) RETURNS bigint
+      -- Bodies that nobody will read any more: of uploads that broke off, of imports that are over, and of those that nobody completed in a week.
+      CREATE FUNCTION records.sweep_chunks(_before timestamptz, _now timestamptz) RETURNS bigint
         LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+          UPDATE records.import SET status = 'cancelled', finished_at = _now, failure = 'never-completed' WHERE status = 'open' AND received_at < _now - interval '7 days';
           WITH gone AS (DELETE FROM records.import_chunk c WHERE c.received_at < _before AND NOT EXISTS (
             SELECT 1 FROM records.import_file f JOIN records.import i USING (import_id)
              WHERE f.file_id = c.file_id AND i.status IN ('open', 'queued', 'running')) RETURNING 1)

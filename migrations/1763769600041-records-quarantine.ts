@@ -21,6 +21,8 @@ export class RecordsQuarantine1763769600041 implements MigrationInterface {
         -- What stands in its place when it is tried again; the sender's text stays.
         corrected text,
         findings jsonb NOT NULL,
+        -- What the fullUrls in it stood for in its Bundle, as Type/<the sender's id>: nothing else says so when it is tried again.
+        names jsonb NOT NULL,
         state text NOT NULL CONSTRAINT quarantine__state CHECK (state IN ('open', 'retrying', 'released', 'discarded', 'superseded')),
         version integer NOT NULL DEFAULT 1,
         received_at timestamptz NOT NULL,
@@ -69,14 +71,23 @@ export class RecordsQuarantine1763769600041 implements MigrationInterface {
           VALUES (_import_id, q.account_id, q.source, 'quarantine', 'queued', 0, 0, 0, 0, 0, '{}', _now, _request_id, _session_id, _now, _now, _quarantine_id);
         RETURN true;
       END $$;
-      REVOKE ALL ON FUNCTION records.retry_quarantine FROM PUBLIC;
+      -- However a second try ends, cancelled and given up included: what it has not settled lies on the list again.
+      CREATE FUNCTION records.reopen_quarantine() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+        UPDATE records.quarantine SET state = 'open', version = version + 1, changed_at = NEW.finished_at
+         WHERE quarantine_id = NEW.retry_of AND state = 'retrying';
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER reopen AFTER UPDATE OF finished_at ON records.import FOR EACH ROW
+        WHEN (NEW.retry_of IS NOT NULL AND NEW.finished_at IS NOT NULL) EXECUTE FUNCTION records.reopen_quarantine();
+      REVOKE ALL ON FUNCTION records.retry_quarantine, records.reopen_quarantine FROM PUBLIC;
       GRANT EXECUTE ON FUNCTION records.retry_quarantine TO portico_app;
     `);
   }
 
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
-      DROP FUNCTION records.retry_quarantine;
+      DROP TRIGGER reopen ON records.import;
+      DROP FUNCTION records.retry_quarantine, records.reopen_quarantine;
       ALTER TABLE records.import DROP retry_of;
       DROP TABLE records.quarantine;
       DROP FUNCTION records.keep_quarantine;

@@ -32,16 +32,25 @@ export class RecordsMerges1763769600042 implements MigrationInterface {
         -- Who acts for a patient has to be named anew: for which of the two persons they did, nobody can tell.
         UPDATE users.proxy_grant SET ends_at = greatest(_now, starts_at) WHERE patient_id = ANY (_patient_ids) AND (ends_at IS NULL OR ends_at > _now);
       END $$;
-      -- Ties suspended accounts to charts again: each to its own, or (when two charts are one for good) to the one that goes on. A chart that
-      -- somebody was tied to meanwhile keeps them.
-      CREATE FUNCTION users.settle_links(_merge_id uuid, _onto uuid, _now timestamptz) RETURNS void
+      -- Ties suspended accounts to charts again, each to where its own chart is shown now; a chart that somebody was tied to meanwhile keeps
+      -- them. Where another merge of that chart has not been looked at, they stay cut off until that one is settled.
+      CREATE FUNCTION users.settle_links(_merge_id uuid, _now timestamptz) RETURNS void
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-      DECLARE l record;
+      DECLARE
+        l record;
+        _other uuid;
       BEGIN
-        FOR l IN SELECT s.patient_id, s.account_id FROM users.suspended_link s WHERE s.merge_id = _merge_id AND s.settled_at IS NULL
-                  ORDER BY s.patient_id = _onto DESC NULLS LAST, s.patient_id LOOP
-          UPDATE users.patient p SET account_id = l.account_id, version = p.version + 1, updated_at = _now
-           WHERE p.patient_id = coalesce(_onto, l.patient_id) AND p.account_id IS NULL;
+        FOR l IN SELECT s.account_id, s.patient_id, records.surviving_chart(s.patient_id) AS shown_id FROM users.suspended_link s
+                  WHERE s.merge_id = _merge_id AND s.settled_at IS NULL
+                  ORDER BY s.patient_id = records.surviving_chart(s.patient_id) DESC, s.patient_id LOOP
+          _other := records.merge_in_review(l.shown_id);
+          IF _other IS NULL THEN
+            UPDATE users.patient p SET account_id = l.account_id, version = p.version + 1, updated_at = _now
+             WHERE p.patient_id = l.shown_id AND p.account_id IS NULL;
+          ELSE
+            INSERT INTO users.suspended_link (merge_id, patient_id, account_id, suspended_at)
+              VALUES (_other, l.patient_id, l.account_id, _now) ON CONFLICT DO NOTHING;
+          END IF;
         END LOOP;
         UPDATE users.suspended_link SET settled_at = _now WHERE merge_id = _merge_id AND settled_at IS NULL;
       END $$;
@@ -83,6 +92,19 @@ export class RecordsMerges1763769600042 implements MigrationInterface {
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
           SELECT m.from_patient_id, records.surviving_chart(m.from_patient_id) FROM records.chart_merge m
            WHERE m.from_patient_id = ANY (_patient_ids) AND m.state <> 'undone' $$;
+
+      -- A merge that this chart takes part in and nobody has looked at.
+      CREATE FUNCTION records.merge_in_review(_patient_id uuid) RETURNS uuid
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+          SELECT m.merge_id FROM records.chart_merge m WHERE m.state = 'review'
+             AND _patient_id IN (m.from_patient_id, m.into_patient_id, records.surviving_chart(m.into_patient_id)) ORDER BY m.merge_id LIMIT 1 $$;
+      -- An invitation that was given before the merge, or meanwhile, opens nothing before somebody has looked at it either.
+      CREATE OR REPLACE FUNCTION users.link_chart(_patient_id uuid, _account_id uuid, _birth_date text, _now timestamptz) RETURNS boolean
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+          WITH linked AS (UPDATE users.patient SET account_id = _account_id, version = version + 1, updated_at = _now
+                           WHERE patient_id = _patient_id AND account_id IS NULL AND birth_date = _birth_date
+                             AND records.merge_in_review(_patient_id) IS NULL RETURNING 1)
+          SELECT EXISTS (SELECT 1 FROM linked) $$;
 
       -- A feed says that two of its patients are one person. Only of charts that it has a Patient in, each; never again what was undone here.
       CREATE FUNCTION records.merge_charts(_merge_id uuid, _from uuid, _into uuid, _kind text, _import_id uuid, _file uuid, _line integer, _message_id text, _now timestamptz)
@@ -126,19 +148,22 @@ export class RecordsMerges1763769600042 implements MigrationInterface {
         _shown := records.surviving_chart(m.into_patient_id);
         UPDATE records.chart_merge SET state = _state, reason = _reason, settled_at = _now, settled_by = platform.account_id() WHERE merge_id = _merge_id;
         IF _state = 'confirmed' THEN
-          PERFORM users.settle_links(_merge_id, _shown, _now);
+          -- A wish of one of the two to hear of results from a clinician first is the wish of both. (The table comes with reading.)
+          INSERT INTO records.chart_wish (patient_id, account_id, since)
+            SELECT _shown, w.account_id, w.since FROM records.chart_wish w WHERE w.patient_id = m.from_patient_id ON CONFLICT DO NOTHING;
+          PERFORM users.settle_links(_merge_id, _now);
           RETURN true;
         END IF;
         -- After a confirmed merge somebody reads both as one: that ends as well.
         IF m.state = 'confirmed' THEN PERFORM users.suspend_links(gen_random_uuid(), ARRAY[_shown], _now);
-        ELSE PERFORM users.settle_links(_merge_id, NULL, _now); END IF;
+        ELSE PERFORM users.settle_links(_merge_id, _now); END IF;
         UPDATE records.record_version r SET patient_id = records.surviving_chart(r.named_patient_id)
           WHERE r.patient_id = _shown AND r.named_patient_id <> _shown AND records.surviving_chart(r.named_patient_id) <> _shown;
         UPDATE records.record r SET patient_id = records.surviving_chart(r.named_patient_id)
           WHERE r.patient_id = _shown AND r.named_patient_id <> _shown AND records.surviving_chart(r.named_patient_id) <> _shown;
         RETURN true;
       END $$;
-      REVOKE ALL ON FUNCTION records.surviving_chart, records.surviving_charts, records.merge_charts, records.settle_merge FROM PUBLIC;
+      REVOKE ALL ON FUNCTION records.surviving_chart, records.surviving_charts, records.merge_in_review, records.merge_charts, records.settle_merge FROM PUBLIC;
       GRANT EXECUTE ON FUNCTION records.surviving_charts, records.merge_charts, records.settle_merge TO portico_app;
     `);
   }
@@ -147,7 +172,12 @@ export class RecordsMerges1763769600042 implements MigrationInterface {
     await db.query(`
       UPDATE records.record_version SET patient_id = named_patient_id WHERE patient_id <> named_patient_id;
       UPDATE records.record SET patient_id = named_patient_id WHERE patient_id <> named_patient_id;
-      DROP FUNCTION records.settle_merge, records.merge_charts, records.surviving_charts, records.surviving_chart;
+      CREATE OR REPLACE FUNCTION users.link_chart(_patient_id uuid, _account_id uuid, _birth_date text, _now timestamptz) RETURNS boolean
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+          WITH linked AS (UPDATE users.patient SET account_id = _account_id, version = version + 1, updated_at = _now
+                           WHERE patient_id = _patient_id AND account_id IS NULL AND birth_date = _birth_date RETURNING 1)
+          SELECT EXISTS (SELECT 1 FROM linked) $$;
+      DROP FUNCTION records.settle_merge, records.merge_charts, records.merge_in_review, records.surviving_charts, records.surviving_chart;
       DROP INDEX records.record__named;
       DROP TABLE records.chart_merge;
       UPDATE users.patient p SET account_id = s.account_id FROM users.suspended_link s

@@ -4,7 +4,8 @@ const READING = `
   -- Its line in lists, sealed by itself; the day that it is listed under, its sender's.
   ADD gist text NOT NULL DEFAULT '',
   ADD day date NOT NULL DEFAULT '-infinity',
-  -- All codings of what it is, keyed codes of the words of its display, departments, visit: what filters and rules ask for.
+  -- All codings of what it is (and, after a ~, those that are only mentioned in it: rules ask for these too), keyed codes of the
+  -- words of its display, departments, visit: what filters and rules ask for.
   ADD codes text[] NOT NULL DEFAULT '{}',
   ADD words bigint[] NOT NULL DEFAULT '{}',
   ADD departments text[] NOT NULL DEFAULT '{}',
@@ -46,6 +47,8 @@ export class RecordsReading1763769600046 implements MigrationInterface {
       ALTER TABLE records.record_version ${READING},
         ADD CONSTRAINT record_version__origin CHECK (origin IN ('feed', 'clinician', 'patient')),
         ADD CONSTRAINT record_version__author CHECK ((origin = 'feed') = (written_by IS NULL) AND (origin = 'feed' OR source = 'urn:portico:portal'));
+      -- What is written here is no feed's to read or to change.
+      ALTER TABLE users.feed ADD CONSTRAINT feed__not_the_portal CHECK (source NOT LIKE 'urn:portico:%');
       UPDATE records.record SET day = (sort_at AT TIME ZONE 'UTC')::date;
       UPDATE records.record_version SET day = (sort_at AT TIME ZONE 'UTC')::date;
       CREATE INDEX record__by_day ON records.record (patient_id, day DESC, sort_at DESC, record_id DESC);
@@ -89,7 +92,7 @@ export class RecordsReading1763769600046 implements MigrationInterface {
         IF _version IS NULL THEN RETURN _sender; END IF;
         RETURN ARRAY(
           SELECT unnest(_sender)
-          UNION SELECT r.label FROM records.sensitivity_rule r WHERE r.version = _version AND r.code = ANY (_codes)
+          UNION SELECT r.label FROM records.sensitivity_rule r WHERE r.version = _version AND r.code = ANY (ARRAY(SELECT ltrim(c, '~') FROM unnest(_codes) c))
           UNION SELECT r.label FROM records.sensitivity_rule r WHERE r.version = _version AND r.department = ANY (
             _departments || COALESCE((SELECT e.departments FROM records.record e WHERE e.record_id = _encounter_id AND e.type = 'Encounter'), '{}'))
           ORDER BY 1);
@@ -105,6 +108,15 @@ export class RecordsReading1763769600046 implements MigrationInterface {
         SELECT s.* INTO _set FROM records.sensitivity_rule_set s WHERE s.version = (SELECT max(m.version) FROM records.sensitivity_rule_set m)
            AND s.relabelled_at IS NULL FOR UPDATE SKIP LOCKED;
         IF NOT FOUND THEN RETURN 0; END IF;
+        -- Whoever was writing when the rules changed labels by those before: they come to their end first, or their records would be passed
+        -- over. Who begins later sees the new rules.
+        IF _set.relabelled_to IS NULL THEN
+          BEGIN
+            PERFORM set_config('lock_timeout', '5s', true);
+            LOCK TABLE records.record IN SHARE MODE;
+          EXCEPTION WHEN lock_not_available THEN RETURN 0; -- A long one: the next try is soon enough, until then the rules themselves are asked.
+          END;
+        END IF;
         _ids := ARRAY(SELECT r.record_id FROM records.record r WHERE _set.relabelled_to IS NULL OR r.record_id > _set.relabelled_to ORDER BY r.record_id LIMIT _batch);
         IF cardinality(_ids) = 0 THEN
           UPDATE records.sensitivity_rule_set s SET relabelled_at = _now WHERE s.version = _set.version;
@@ -313,6 +325,7 @@ export class RecordsReading1763769600046 implements MigrationInterface {
       DROP TABLE records.sensitivity_rule, records.sensitivity_rule_set;
       DELETE FROM records.record_version WHERE origin <> 'feed';
       DELETE FROM records.record WHERE origin <> 'feed';
+      ALTER TABLE users.feed DROP CONSTRAINT feed__not_the_portal;
       ALTER TABLE records.record ${columns}, DROP held_until, DROP waits_until, DROP acceptance;
       ALTER TABLE records.record_version ${columns};
       CREATE POLICY record__read ON records.record FOR SELECT TO portico_app USING (${OWN('record')} OR ${TREATED('record')} OR ${OF_FEED('record')});

@@ -103,6 +103,28 @@ describe('the marks of a record', () => {
       expect(marksOf({ meta: { security: [label] } }).senderLabels).toEqual(['R']);
   });
 
+  it('are codings that are only mentioned in it too, but for units and labels', () => {
+    const mentioned = { coding: [{ system: 'urn:icd', code: 'F11.20' }] };
+    const quantity = { value: 1, system: 'http://unitsofmeasure.org', code: 'mg' };
+    const { codes } = marksOf({
+      ...{ resourceType: 'Observation', meta: { tag: [{ system: 'urn:tag', code: 'x' }] } },
+      ...{ code: { coding: [{ system: 'urn:l', code: 'a' }] }, valueQuantity: quantity },
+      contained: [{ resourceType: 'Condition', code: mentioned }],
+    });
+    expect(codes).toEqual(['a', 'urn:l|a', '~urn:icd|F11.20']);
+  });
+
+  it('of a record that mentions more than is judged by are a limit', () => {
+    const reasonCode = Array.from({ length: 1_001 }, (_, at) => ({ coding: [{ system: 'urn:x', code: `c${at}` }] }));
+    expect(marksOf({ resourceType: 'ServiceRequest', reasonCode }).senderLabels).toEqual(['R']);
+  });
+
+  it('of a document are those of what it holds', () => {
+    const security = [{ system: 'http://terminology.hl7.org/CodeSystem/v3-ActCode', code: 'HIV' }];
+    const entry = [{ resource: { resourceType: 'Condition', meta: { security } } }];
+    expect(marksOf({ resourceType: 'Bundle', type: 'document', entry }).senderLabels).toEqual(['HIV']);
+  });
+
   it('are every coding of what it is, its departments and its visit', () => {
     expect(
       marksOf({

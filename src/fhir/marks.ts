@@ -6,7 +6,10 @@ import { at, isObject, listOf, member, textAt } from './values.js';
 export interface Marks {
   /** Codes of the sender's meta.security that limit who may read. */
   senderLabels: string[];
-  /** All codings of what it is: `system|code`, and the code alone. */
+  /**
+   * All codings of what it is: `system|code`, and the code alone. After a `~` those that are only mentioned in it, such as the reason
+   * of a prescription or a part of a panel: nobody finds it by them, and it is as sensitive as they are.
+   */
   codes: string[];
   /** Codings of departments and specialties: `system|code`. */
   departments: string[];
@@ -26,8 +29,11 @@ const NOT_OF_SENSITIVITY: ReadonlySet<string> = new Set([
 /** For a label that is no code that can be shown or compared: the record is limited all the same. */
 const RESTRICTED = 'R';
 const LABEL = /^[A-Za-z0-9._-]{1,40}$/;
-// Of a record with more codings than this, further ones are not searched for and not judged by.
+// Nobody finds a record by more codings than these. One with more mentions than are judged by counts as limited.
 const MAX_CODES = 100;
+const MAX_MENTIONS = 1_000;
+const MENTIONED = '~';
+const UNITS = 'http://unitsofmeasure.org';
 
 const DEPARTMENT_CODES = ['serviceType', 'type', 'context.practiceSetting', 'specialty', 'class'];
 const DEPARTMENT_REFERENCES = [
@@ -48,9 +54,12 @@ export function marksOf(resource: unknown): Marks {
     const reference = textAt(one, 'reference');
     return reference !== undefined && isDepartment(reference) ? [reference] : [];
   });
+  const codes = codesOf(type, resource);
+  const mentions = mentionsIn(resource, new Set(codes));
+  const labels = labelsOf(resource);
   return {
-    senderLabels: labelsOf(resource),
-    codes: codesOf(type, resource),
+    senderLabels: mentions.length > MAX_MENTIONS ? [...new Set([...labels, RESTRICTED])].sort() : labels,
+    codes: [...codes, ...mentions.slice(0, MAX_MENTIONS)],
     departments: [
       ...new Set(DEPARTMENT_CODES.flatMap((path) => allAt(resource, path)).flatMap((one) => tokensOf(one))),
     ],
@@ -64,12 +73,16 @@ export function marksOf(resource: unknown): Marks {
 const visit = (resource: unknown): string | undefined => textAt(resource, 'context', 'encounter', 'reference');
 
 function labelsOf(resource: unknown): string[] {
-  const labels = listOf(at(resource, 'meta', 'security')).flatMap((coding) => {
-    const system = textAt(coding, 'system') ?? '';
-    const code = textAt(coding, 'code') ?? '';
-    if (NOT_OF_SENSITIVITY.has(system) || (system === CONFIDENTIALITY && ORDINARY.has(code))) return [];
-    return [LABEL.test(code) ? code : RESTRICTED];
-  });
+  // A document that is kept as a record is as limited as what it holds.
+  const all = [resource, ...listOf(member(resource, 'entry')).map((entry) => member(entry, 'resource'))];
+  const labels = all
+    .flatMap((one) => listOf(at(one, 'meta', 'security')))
+    .flatMap((coding) => {
+      const system = textAt(coding, 'system') ?? '';
+      const code = textAt(coding, 'code') ?? '';
+      if (NOT_OF_SENSITIVITY.has(system) || (system === CONFIDENTIALITY && ORDINARY.has(code))) return [];
+      return [LABEL.test(code) ? code : RESTRICTED];
+    });
   return [...new Set(labels)].sort();
 }
 
@@ -82,6 +95,22 @@ function codesOf(type: string, resource: unknown): string[] {
     return code === undefined ? [] : [code, `${textAt(coding, 'system') ?? ''}|${code}`];
   });
   return [...new Set(codes)];
+}
+
+/** Codings anywhere in the record, contained resources included, but for its labels and for units. */
+function mentionsIn(resource: unknown, known: ReadonlySet<string>): string[] {
+  const mentions = new Set<string>();
+  const look = (value: unknown): void => {
+    if (mentions.size > MAX_MENTIONS) return;
+    if (Array.isArray(value)) return value.forEach(look);
+    if (!isObject(value)) return;
+    const { system, code } = value;
+    if (typeof system === 'string' && typeof code === 'string' && system !== UNITS && !known.has(`${system}|${code}`))
+      mentions.add(`${MENTIONED}${system}|${code}`);
+    for (const [name, inner] of Object.entries(value)) if (name !== 'meta') look(inner);
+  };
+  look(resource);
+  return [...mentions];
 }
 
 const tokensOf = (concept: unknown): string[] =>

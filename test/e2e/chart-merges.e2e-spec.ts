@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { importLines, issuesOf, patientText, recordRow, weightText } from '../harness/feed.js';
 import { checkLedger } from '../harness/ledger.js';
-import { makeAdmin, makeFeed, makePatient, makeStaff, type Caller } from '../harness/people.js';
+import {
+  mailedCode,
+  makeAdmin,
+  makeChart,
+  makeFeed,
+  makePatient,
+  makeStaff,
+  openAccount,
+  type Caller,
+} from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 const SOURCE = 'https://ehr.test/fhir';
@@ -131,6 +140,55 @@ describe('a merge that a feed declares', () => {
     await importLines(feed, linked('d-old', 'd-OLD', 'd-kept'));
     const circle = await importLines(feed, linked('d-kept', 'd-KEPT', 'd-old'));
     expect((await issuesOf(feed, circle.id)).map(({ code }) => code)).toEqual(['merge-refused']);
+  });
+
+  it('lets nobody in again while another merge of the same chart has not been looked at', async () => {
+    const { old, kept } = await twins('e');
+    const third = await makePatient(portal, admin, { mrn: 'e-THIRD' });
+    await importLines(feed, patientText('e-third', 'e-THIRD'), weightText('e-w-third', 'Patient/e-third', '3'));
+    await importLines(feed, linked('e-old', 'e-OLD', 'e-kept'), linked('e-third', 'e-THIRD', 'e-kept'));
+    const of = async (from: string) => (await merges()).find((merge) => merge.fromPatientId === from)!;
+    const [first, second] = [await of(old.patientId), await of(third.patientId)];
+    await officer.post(`/v1/chart-merges/${first.id}/confirm`).expect(200);
+    for (const caller of [old, kept, third]) await caller.get(`/v1/patients/${kept.patientId}/records`).expect(404);
+    await officer.post(`/v1/chart-merges/${second.id}/undo`, { reason: 'Somebody else.' }).expect(200);
+    await kept.get(`/v1/patients/${kept.patientId}/records`).expect(200);
+    await third.get(`/v1/patients/${third.patientId}/records`).expect(200);
+    await third.get(`/v1/patients/${kept.patientId}/records`).expect(404);
+    const { body } = await kept.get(`/v1/patients/${kept.patientId}/records?type=Observation`).expect(200);
+    expect((body as { items: unknown[] }).items).toHaveLength(2);
+  });
+
+  it('is no way in for whoever holds an invitation to one of the charts, before it is settled', async () => {
+    const [old, kept] = [await makeChart(admin, { mrn: 'f-OLD' }), await makeChart(admin, { mrn: 'f-KEPT' })];
+    await admin.post(`/v1/patients/${kept.id}/invitations`, { email: kept.email }).expect(204);
+    const activationCode = await mailedCode(portal, kept.email);
+    await importLines(feed, patientText('f-kept', 'f-KEPT'), linked('f-old', 'f-OLD', 'f-kept'));
+    const merge = (await merges()).find(({ fromPatientId }) => fromPatientId === old.id)!;
+    const activation = {
+      activationCode,
+      username: 'f-kept-user',
+      password: 'a long enough passphrase 7',
+      dateOfBirth: kept.birthDate,
+    };
+    const refused = await portal.http.post('/v1/auth/activate').send(activation);
+    expect(refused.status).toBeGreaterThanOrEqual(400);
+    await officer.post(`/v1/chart-merges/${merge.id}/confirm`).expect(200);
+    const patient = await openAccount(portal, admin, kept);
+    await patient.get(`/v1/patients/${kept.id}/records`).expect(200);
+  });
+
+  it('keeps the wish of either to hear of results from a clinician first', async () => {
+    const { old, kept } = await twins('g');
+    await old
+      .send('put', `/v1/patients/${old.patientId}/chart-settings`)
+      .send({ resultsAfterReview: true })
+      .expect(200);
+    await importLines(feed, linked('g-old', 'g-OLD', 'g-kept'));
+    const merge = (await merges()).find(({ fromPatientId }) => fromPatientId === old.patientId)!;
+    await officer.post(`/v1/chart-merges/${merge.id}/confirm`).expect(200);
+    const { body } = await kept.get(`/v1/patients/${kept.patientId}/chart-settings`).expect(200);
+    expect(body).toMatchObject({ resultsAfterReview: true });
   });
 
   it('is settled by the records office alone', async () => {

@@ -1,10 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { chartState, importLines, patientText, recordRow, sendBundle, weightText, worked } from '../harness/feed.js';
+import {
+  bundleOf,
+  chartState,
+  entryOf,
+  importBundle,
+  importLines,
+  issuesOf,
+  patientText,
+  recordRow,
+  sendBundle,
+  weightText,
+  worked,
+} from '../harness/feed.js';
 import { checkLedger } from '../harness/ledger.js';
 import { makeAdmin, makeFeed, makePatient, makeStaff, type Caller, type Patient } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 const SOURCE = 'https://ehr.test/fhir';
+const BODY_WEIGHT = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-body-weight';
 
 let portal: Portal;
 let admin: Caller;
@@ -48,6 +61,22 @@ const put = (id: string, version: number, text: string) =>
     .set('If-Match', `"${version}"`)
     .set('Content-Type', 'application/fhir+json')
     .send(text);
+
+describe('a record that misses a profile that it claims', () => {
+  it('is stored and shown, flagged, counted and told of, in the version that it claims', async () => {
+    const good = weightText('meets', 'Patient/p1', '70.0', `,"meta":{"profile":["${BODY_WEIGHT}|6.1.0"]}`);
+    const without = good.replace('"meets"', '"misses"').replace(/"effectiveDateTime":"[^"]*",/, '');
+    const unknown = without.replace('"misses"', '"newer"').replace('|6.1.0', '|99.0.0');
+    const result = await importLines(feed, good, without, unknown);
+    expect(result).toMatchObject({ status: 'completed', created: 3, flagged: 1, quarantined: 0 });
+    const issues = await issuesOf(feed, result.id);
+    expect(issues).toMatchObject([{ line: 2, severity: 'warning', code: 'profile' }]);
+    expect(issues[0]!.detail).toContain(`${BODY_WEIGHT}|6.1.0`);
+    const flags = async (id: string) =>
+      ((await pat.get(`/v1/records/${(await rowOf(id))!.id}`).expect(200)).body as { flags: string[] }).flags;
+    expect([await flags('meets'), await flags('misses'), await flags('newer')]).toEqual([[], ['profile'], []]);
+  });
+});
 
 describe('a record that is no good R4', () => {
   it('lies in quarantine as it was sent, with what is wrong, and in no chart; the same again is no more work', async () => {
@@ -95,6 +124,35 @@ describe('a record that is no good R4', () => {
     await worked(portal);
     expect(await itemOf('still')).toMatchObject({ id, version: 3 });
     expect(await rowOf('still')).toBeUndefined();
+  });
+
+  it('is back on the list when its second try is cancelled', async () => {
+    await importLines(feed, broken('cancelled'));
+    const { id } = await itemOf('cancelled');
+    // The try lies there as it does when no replica works: the feed ends it by its own route.
+    await portal.owner.query(`SELECT set_config('app.account_id', $1, false)`, [await officer.accountId()]);
+    const { rows } = await portal.owner.query<{ id: string }>('SELECT gen_random_uuid() AS id');
+    await portal.owner.query(
+      `SELECT records.retry_quarantine($1, $2, gen_random_uuid(), NULL, now() + interval '1 hour')`,
+      [id, rows[0]!.id],
+    );
+    expect(await itemOf('cancelled', 'retrying')).toMatchObject({ id });
+    await feed.post(`/v1/imports/${rows[0]!.id}/cancel`).expect(200);
+    expect(await itemOf('cancelled')).toMatchObject({ id, state: 'open' });
+  });
+
+  it('of a Bundle gets to the patient that its fullUrl named there', async () => {
+    const fullUrl = 'urn:uuid:5b0ea97c-7dd7-4b54-9cb0-1a7bb1a5a4c1';
+    const sent = weightText('of-bundle', fullUrl, '8.20').replace('"final"', '"frog"');
+    const bundle = bundleOf('batch', entryOf(patientText('p1', 'MRN-1'), { fullUrl }), entryOf(sent));
+    expect(await importBundle(feed, bundle)).toMatchObject({ quarantined: 1 });
+    const { id, version } = await itemOf('of-bundle');
+    await put(id, version, weightText('of-bundle', fullUrl, '8.20')).expect(200);
+    await officer.post(`/v1/imports/quarantine/${id}/retry`).expect(202);
+    await worked(portal);
+    const row = (await rowOf('of-bundle'))!;
+    const { text } = await pat.get(`/v1/records/${row.id}`).expect(200);
+    expect(text).toContain(`"reference":"Patient/${pat.patientId}"`);
   });
 
   it('is discarded for a reason, and not brought back by its sender', async () => {

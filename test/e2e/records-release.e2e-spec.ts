@@ -171,6 +171,39 @@ describe('a sensitive record', () => {
     await trusted.get(`/v1/records/${await idOf('sud')}`).expect(200);
   });
 
+  it('is one by a code that is only mentioned in it as well', async () => {
+    const reason = `"status":"active","intent":"order","medicationCodeableConcept":${coded('urn:drugs', '1', 'Medicine')}`;
+    await bringIn(about('MedicationRequest', 'for-sud', `${reason},"reasonCode":[${coded(ICD, 'F11.20', 'Reason')}]`));
+    expect((await pat.get(`/v1/records/${await idOf('for-sud')}`).expect(200)).body).toMatchObject({ labels: ['SUD'] });
+    await expectHidden(proxy, await idOf('for-sud'));
+    expect(await throughSecondWall(proxy.id)).toEqual((await idsOf(proxy)).sort());
+    const found = await pages(pat, chart(`records?code=${ICD}|F11.20`), 50);
+    expect(found.flat().map(({ id }) => id)).toEqual([await idOf('sud')]);
+  });
+
+  it('is one by new rules also when it was being written while they were made', async () => {
+    const { owner } = hospital.portal;
+    const { host, port, user, password, database } = owner;
+    const writer = new pg.Client({ host, port, user, password: password ?? undefined, database });
+    await writer.connect();
+    await writer.query('BEGIN');
+    await writer.query(`UPDATE records.record SET codes = codes || 'urn:x|late'::text WHERE source_id = 'plain'`);
+    const { body } = await hospital.recordsOfficer.get('/v1/sensitivity-rules').expect(200);
+    const { version, rules } = body as { version: number; rules: object[] };
+    await hospital.recordsOfficer
+      .send('put', '/v1/sensitivity-rules')
+      .set('If-Match', `"${version}"`)
+      .send({ reason: 'more', rules: [...rules, { label: 'LATE', code: 'urn:x|late' }] })
+      .expect(200);
+    const relabelled = owner.query('SELECT records.relabel(1000, now()) FROM generate_series(1, 2)');
+    await writer.query('COMMIT');
+    await writer.end();
+    await relabelled;
+    expect((await pat.get(`/v1/records/${await idOf('plain')}`).expect(200)).body).toMatchObject({ labels: ['LATE'] });
+    await expectHidden(proxy, await idOf('plain'));
+    await owner.query(`UPDATE records.record SET codes = array_remove(codes, 'urn:x|late') WHERE source_id = 'plain'`);
+  });
+
   it('becomes one when its visit comes, or comes to belong to the department', async () => {
     const visit = `"status":"finished","class":{"system":"${ACT}","code":"IMP"},"period":{"start":"2025-01-08"}`;
     await proxy.get(`/v1/records/${await idOf('of-visit')}`).expect(200);

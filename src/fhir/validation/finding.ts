@@ -24,6 +24,7 @@ export type FindingCode =
   | 'invariant'
   | 'reference-target'
   | 'not-evaluated'
+  | 'profile'
   | 'too-many-findings'
   | 'inspection-timeout';
 

@@ -111,10 +111,10 @@ export class SummaryView {
   @Nested(() => LineView, { many: 200, description: 'Vaccines that were given, latest first.' })
   immunizations: LineView[];
 
-  @Nested(() => TrendView, { many: 500, description: 'Vital signs.' })
+  @Nested(() => TrendView, { many: 5000, description: 'Vital signs.' })
   vitals: TrendView[];
 
-  @Nested(() => TrendView, { many: 500, description: 'Laboratory results.' })
+  @Nested(() => TrendView, { many: 5000, description: 'Laboratory results.' })
   labs: TrendView[];
 
   @Nested(() => NewsView, {
@@ -123,6 +123,9 @@ export class SummaryView {
   })
   news: NewsView | null;
 
-  @Texts({ description: 'Sections of which only the first hundred are here.' })
+  @Texts({
+    description:
+      'Sections of which not all is here: of lines the latest hundred, of trends those of the first 5,000 points.',
+  })
   shortened: string[];
 }

@@ -76,7 +76,12 @@ export class ChartRepository {
   }
 
   /** Of everything that was measured in these categories the latest results; by code, each code's latest first. */
-  series(ctx: SignedIn, patientId: string, categories: readonly string[], most: number): Promise<LineRow[]> {
+  series(
+    ctx: SignedIn,
+    patientId: string,
+    categories: readonly string[],
+    { most, limit }: { most: number; limit: number },
+  ): Promise<LineRow[]> {
     const params = new Params();
     const where = this.where(ctx, 'Summary', patientId, params);
     where.push(
@@ -87,7 +92,7 @@ export class ChartRepository {
     const text = `SELECT ${LINE_COLUMNS} FROM (
         SELECT r.*, row_number() OVER (PARTITION BY r.code_system, r.code ORDER BY r.sort_at DESC, r.record_id DESC) AS n
           FROM records.record r WHERE ${where.join(' AND ')}) r
-      WHERE r.n <= ${params.add(most)} ORDER BY r.code_system, r.code, r.n`;
+      WHERE r.n <= ${params.add(most)} ORDER BY r.code_system, r.code, r.n LIMIT ${params.add(limit)}`;
     return this.statements.run<LineRow>(ctx, { text, values: params.values });
   }
 

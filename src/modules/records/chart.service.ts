@@ -13,6 +13,9 @@ const MOST_OF_A_DAY = 100;
 const MOST_POINTS = 12;
 const MOST_NEWS = 50;
 const MOST_LINES = 100;
+/** Points of all trends of a kind; far more than a person's chart has. */
+const MOST_OF_SERIES = 5_000;
+const SERIES = { most: MOST_POINTS, limit: MOST_OF_SERIES + 1 };
 
 /** Sections of a summary: types, and the statuses in which a record still says something of now. '' is of records that say none. */
 const SECTIONS = {
@@ -64,8 +67,8 @@ export class ChartService {
     const [counts, visit, vitals, labs, ...sections] = await Promise.all([
       charts.counts(ctx, patientId),
       charts.lastVisit(ctx, patientId),
-      charts.series(ctx, patientId, ['vital-signs'], MOST_POINTS),
-      charts.series(ctx, patientId, ['laboratory'], MOST_POINTS),
+      charts.series(ctx, patientId, ['vital-signs'], SERIES),
+      charts.series(ctx, patientId, ['laboratory'], SERIES),
       ...SECTION_NAMES.map((name) => charts.section(ctx, patientId, { ...SECTIONS[name], limit: MOST_LINES + 1 })),
     ]);
     if (counts.length === 0) ctx.touch({ patientId, type: 'Patient', id: patientId });
@@ -80,10 +83,14 @@ export class ChartService {
       medications: await lines('medications'),
       allergies: await lines('allergies'),
       immunizations: await lines('immunizations'),
-      vitals: trendsOf(await linesOf(ctx, this.vault, vitals)),
-      labs: trendsOf(await linesOf(ctx, this.vault, labs)),
+      vitals: trendsOf(await linesOf(ctx, this.vault, vitals.slice(0, MOST_OF_SERIES))),
+      labs: trendsOf(await linesOf(ctx, this.vault, labs.slice(0, MOST_OF_SERIES))),
       news: visit ? await this.news(ctx, visit) : null,
-      shortened: SECTION_NAMES.filter((_, at) => sections[at]!.length > MOST_LINES),
+      shortened: [
+        ...SECTION_NAMES.filter((_, at) => sections[at]!.length > MOST_LINES),
+        ...(vitals.length > MOST_OF_SERIES ? ['vitals'] : []),
+        ...(labs.length > MOST_OF_SERIES ? ['labs'] : []),
+      ],
     };
   }
 

@@ -52,7 +52,28 @@ export interface Broken extends RecordKey, Named {
   text: string;
   findings: (Omit<Finding, 'code'> & { code: string })[];
   lastUpdated: string | undefined;
+  references: { reference: string }[];
 }
+
+/** What references stood for in their Bundle, as `Type/<the sender's id>`. */
+export type Names = Record<string, string>;
+
+export const namesIn = (references: readonly { reference: string }[], named: Identified['named']): Names =>
+  Object.fromEntries(
+    references.flatMap(({ reference }): [string, string][] => {
+      const key = named.get(reference);
+      return key ? [[reference, keyOf(key)]] : [];
+    }),
+  );
+
+/** The other way round, for one record of that Bundle by itself. */
+export const namedBy = (names: Names): Map<string, RecordKey> =>
+  new Map(
+    Object.entries(names).map(([reference, key]) => {
+      const slash = key.indexOf('/');
+      return [reference, { type: key.slice(0, slash), sourceId: key.slice(slash + 1) }];
+    }),
+  );
 
 const METHODS: ReadonlySet<string> = new Set(['POST', 'PUT']);
 const UUID_URN = /^urn:uuid:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
@@ -123,7 +144,7 @@ function acceptable(
     else if (isKept) report.quarantine(named, code, path, detail);
     else report.reject(named, code, path, detail);
   }
-  if (isKept) broken.push({ ...named, ...key, text, findings, lastUpdated: facts.lastUpdated });
+  if (isKept) broken.push({ ...named, ...key, text, findings, lastUpdated: facts.lastUpdated, references });
   if (isBroken) return undefined;
   if (!key) return reject('missing-id', 'The record has no id, and its fullUrl is no urn:uuid.');
   const put = request?.method === 'PUT' ? parseReference(request.url) : undefined;

@@ -151,8 +151,8 @@ export class ImportJobRepository {
     return (await db.query('SELECT 1 FROM users.own_feed WHERE source = $1', [source])).length > 0;
   }
 
-  /** Bodies of uploads that broke off and that nobody cleared away. */
-  async sweep(before: Date): Promise<void> {
-    await this.database.write(null, (db) => db.query('SELECT records.sweep_chunks($1)', [before]));
+  /** Bodies of uploads that broke off before then and that nobody cleared away; imports that nobody completed. */
+  async sweep(before: Date, now: Date): Promise<void> {
+    await this.database.write(null, (db) => db.query('SELECT records.sweep_chunks($1, $2)', [before, now]));
   }
 }

@@ -15,7 +15,7 @@ const TRY_AGAIN = 15;
 const MAX_ATTEMPTS = 5;
 /** Imports of so many feeds at once in one process. */
 const LANES = 2;
-/** Bodies of uploads that broke off are cleared away after a day, looked for every hour. */
+/** Bodies of uploads that broke off are cleared away after a day, imports that nobody completes end after a week; looked for every hour. */
 const SWEEP = { every: 3_600_000, age: 86_400 };
 
 /** The server stops: whoever comes next goes on from where the work stands. */
@@ -115,10 +115,10 @@ export class ImportJobs implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   private async sweep(): Promise<void> {
-    const now = Date.now();
-    if (now - this.sweptAt < SWEEP.every) return;
-    this.sweptAt = now;
-    await this.jobs.sweep(this.in(-SWEEP.age));
+    const now = this.clock.now();
+    if (now.getTime() - this.sweptAt < SWEEP.every) return;
+    this.sweptAt = now.getTime();
+    await this.jobs.sweep(this.in(-SWEEP.age), now);
   }
 
   private in(seconds: number): Date {

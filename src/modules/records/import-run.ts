@@ -79,7 +79,7 @@ export class ImportRun {
     }
     await this.writer.write(items);
     for (const item of items) await this.merge(item);
-    await quarantine.put(this.ctx, this.delivery, broken);
+    await quarantine.put(this.ctx, this.delivery, broken, bundle.named);
     await quarantine.supersede(
       this.ctx,
       this.delivery,
@@ -92,9 +92,9 @@ export class ImportRun {
     if (this.report.isAtomic) return this.report.reject(candidate, ...MOVED);
     this.report.quarantine(candidate, ...MOVED);
     const [code, path, detail] = MOVED;
-    const { index, part, type, sourceId, text, facts } = candidate;
+    const { index, part, type, sourceId, text, facts, references } = candidate;
     const findings = [{ severity: 'error' as const, code, path, detail }];
-    broken.push({ index, part, type, sourceId, text, findings, lastUpdated: facts.lastUpdated });
+    broken.push({ index, part, type, sourceId, text, findings, lastUpdated: facts.lastUpdated, references });
   }
 
   private async decided(bundle: Identified): Promise<Item[]> {

@@ -12,7 +12,7 @@ import { AwaitedRepository } from './awaited.repository.js';
 import { ChartMerges } from './chart-merges.js';
 import { FeedRepository } from './feed.repository.js';
 import { ImportBodies } from './import-bodies.js';
-import { candidatesOf, identityOf, keyOf } from './import-candidates.js';
+import { candidatesOf, identityOf, keyOf, namedBy } from './import-candidates.js';
 import { readImport, type BundleType, type InspectedEntry } from './import-intake.js';
 import {
   ImportFailure,
@@ -178,7 +178,8 @@ export class ImportWorker implements OnApplicationShutdown {
       const identified = candidatesOf([entry], report);
       for (const candidate of identified.candidates) candidate.isCorrected = record.isCorrected;
       const [again] = identified.broken;
-      const good = { ...identified, broken: [] };
+      // Its Bundle is gone; what was named by its entries' fullUrls is known all the same.
+      const good = { ...identified, broken: [], named: namedBy(record.names) };
       if (!again) await new ImportRun(ctx, this.delivery(job, null), report, this.tools).store(good);
       const isGood = report.counts.rejected + report.counts.quarantined === 0;
       await this.tools.quarantine.settle(ctx, id, isGood, again?.findings ?? null);

@@ -68,7 +68,8 @@ export class ImportsQuery extends PageQuery {
 export class ImportView extends ImportAccepted {
   @Text({
     nullable: true,
-    description: 'Why it failed: transaction-refused (see its issues), feed-withdrawn, internal, or an error code.',
+    description:
+      'Why it ended: transaction-refused (see its issues), feed-withdrawn, never-completed (for a week), internal, or an error code.',
   })
   failure: string | null;
 

@@ -4,7 +4,7 @@ import type { Ctx } from '../../platform/access/context.js';
 import { hmac, KeyRing, type Place } from '../../platform/crypto/index.js';
 import { Vault } from '../../platform/database/vault.js';
 import { newId } from '../../platform/ids.js';
-import type { Broken, Candidate } from './import-candidates.js';
+import { namesIn, type Broken, type Candidate, type Identified, type Names } from './import-candidates.js';
 import type { Delivery, ImportCtx } from './import-job.js';
 
 const MAC_HEAD = 'portico/quarantine/1\0';
@@ -22,6 +22,8 @@ export interface Quarantined {
   id: string;
   line: number;
   text: string;
+  /** What the fullUrls in it stood for. */
+  names: Names;
   isCorrected: boolean;
 }
 
@@ -38,7 +40,7 @@ export class QuarantineStore {
   }
 
   /** What was sent before, and lies here or was discarded, is no second piece of work. */
-  async put(ctx: ImportCtx, delivery: Delivery, broken: readonly Broken[]): Promise<void> {
+  async put(ctx: ImportCtx, delivery: Delivery, broken: readonly Broken[], named: Identified['named']): Promise<void> {
     if (broken.length === 0) return;
     for (const one of broken) {
       const macs = this.macKeys.map((key) => hmac(key, MAC_HEAD, one.text));
@@ -50,8 +52,8 @@ export class QuarantineStore {
       const id = newId();
       await ctx.db.query(
         `INSERT INTO records.quarantine (quarantine_id, account_id, source, import_id, import_file, import_line, message_id, type, source_id, source_updated_at,
-           content_mac, resource, findings, state, received_at, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'open', $14, $14) ON CONFLICT DO NOTHING`,
+           content_mac, resource, findings, names, state, received_at, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'open', $15, $15) ON CONFLICT DO NOTHING`,
         [
           ...[
             id,
@@ -64,7 +66,7 @@ export class QuarantineStore {
           ],
           ...[one.type, one.sourceId, one.lastUpdated ?? null, macs[0]],
           (await this.sealed(ctx, delivery.source, id, 'resource', one.text)).toString('base64'),
-          ...[JSON.stringify(one.findings), ctx.now],
+          ...[JSON.stringify(one.findings), JSON.stringify(namesIn(one.references, named)), ctx.now],
         ],
       );
       ctx.touch({ patientId: null, type: 'Quarantine', id });
@@ -91,15 +93,15 @@ export class QuarantineStore {
   }
 
   async retried(ctx: ImportCtx, id: string): Promise<Quarantined | null> {
-    const [row] = await ctx.db.query<{ line: number; resource: string; corrected: string | null }>(
-      `SELECT import_line AS line, resource, corrected FROM records.quarantine WHERE quarantine_id = $1 AND state = 'retrying'`,
+    const [row] = await ctx.db.query<{ line: number; resource: string; corrected: string | null; names: Names }>(
+      `SELECT import_line AS line, resource, corrected, names FROM records.quarantine WHERE quarantine_id = $1 AND state = 'retrying'`,
       [id],
     );
     if (!row) return null;
     const column = row.corrected === null ? 'resource' : 'corrected';
     const sealed = Buffer.from(row.corrected ?? row.resource, 'base64');
     const text = (await this.vault.open(ctx, quarantinePlace(id, column), sealed)).toString('utf8');
-    return { id, line: row.line, text, isCorrected: row.corrected !== null };
+    return { id, line: row.line, text, names: row.names, isCorrected: row.corrected !== null };
   }
 
   /** How a second try ended: in the chart, or back on the list with what was found this time (null: nothing was looked at). */

@@ -25,6 +25,7 @@ export interface LineRow {
   origin: 'feed' | 'clinician' | 'patient';
   acceptance: '' | 'pending' | 'accepted' | 'declined';
   labels: string[];
+  flags: string[];
   held_until: string | null;
   /** Base64 of the sealed head; '' of records stored before there was one. */
   gist: string;
@@ -40,7 +41,7 @@ export interface RecordRow extends Omit<LineRow, 'gist'> {
 const utc = (name: string): string => `(r.${name} AT TIME ZONE 'UTC')::text AS ${name}`;
 
 const FACTS = `r.record_id, r.patient_id, r.type, r.category, r.code_system, r.code, r.status, ${utc('effective_at')}, r.sort_at::text, r.version,
-  r.source, ${utc('source_updated_at')}, ${utc('received_at')}, r.origin, r.labels`;
+  r.source, ${utc('source_updated_at')}, ${utc('received_at')}, r.origin, r.labels, r.flags`;
 const OF_NOW = `r.acceptance, ${`CASE WHEN r.held_until > '-infinity' THEN (r.held_until AT TIME ZONE 'UTC')::text END`} AS held_until`;
 
 export const LINE_COLUMNS = `${FACTS}, ${OF_NOW}, r.gist`;
@@ -80,6 +81,7 @@ function lineOf(ctx: SignedIn, row: Omit<LineRow, 'gist'>, head: RecordHead): Li
     origin: row.origin,
     acceptance: row.acceptance === '' ? null : row.acceptance,
     labels: row.labels,
+    flags: row.flags,
     heldUntil: isTreating(ctx, row.patient_id) && isHeld(ctx, row) ? isoOrNull(row.held_until) : null,
   };
 }
@@ -143,7 +145,7 @@ export function withdrawnText(type: string, id: string): string {
 /** Why it was withdrawn, where that was said here, is for those who treat the patient. */
 function withdrawn(ctx: SignedIn, row: RecordRow, { details }: RecordHead): RecordView {
   const { record_id: id, type } = row;
-  const bare = { ...row, category: [], code_system: '', code: '', effective_at: null, labels: [] };
+  const bare = { ...row, category: [], code_system: '', code: '', effective_at: null, labels: [], flags: [] };
   const reason = isTreating(ctx, row.patient_id) && row.origin !== 'feed' ? details?.reason : undefined;
   return {
     patientId: row.patient_id,

@@ -169,6 +169,12 @@ export class LineView {
   @Texts({ description: 'What limits who may read it: labels of the sender and of the hospital.' })
   labels: string[];
 
+  @Texts({
+    description:
+      'Doubts: `profile`, it does not meet a profile that it claims; `same-clock`, its source changed it and not its time; `corrected`, the records office has put it right.',
+  })
+  flags: string[];
+
   @Instant({
     nullable: true,
     description: 'A clinician holds it back from the patient until then; told to clinicians.',
