@@ -5,7 +5,7 @@ export { isSharedType, patientReferenceOf, provenanceTargetsOf } from './compart
 export { factsOf, type RecordFacts } from './facts.js';
 export { type Gist } from './gist.js';
 export { type ValueWords } from './gist-value.js';
-export { type Marks } from './marks.js';
+export { asMentioned, type Marks } from './marks.js';
 export {
   demographicsOf,
   identifiersOf,

@@ -16,6 +16,8 @@ export interface Marks {
   /** Organisations and places that it comes from. */
   departmentReferences: string[];
   encounterReference?: string;
+  /** Of a prescription, its medicine, where that is a record of its own: it is as sensitive as its codes. */
+  medicineReference?: string;
 }
 
 const CONFIDENTIALITY = 'http://terminology.hl7.org/CodeSystem/v3-Confidentiality';
@@ -33,6 +35,11 @@ const LABEL = /^[A-Za-z0-9._-]{1,40}$/;
 const MAX_CODES = 100;
 const MAX_MENTIONS = 1_000;
 const MENTIONED = '~';
+
+/** Codes of one record as codes that are mentioned in another. */
+export const asMentioned = (codes: readonly string[]): string[] =>
+  codes.flatMap((code) => (code.startsWith(MENTIONED) ? [code] : code.includes('|') ? [MENTIONED + code] : []));
+
 const UNITS = 'http://unitsofmeasure.org';
 
 const DEPARTMENT_CODES = ['serviceType', 'type', 'context.practiceSetting', 'specialty', 'class'];
@@ -64,6 +71,7 @@ export function marksOf(resource: unknown): Marks {
       ...new Set(DEPARTMENT_CODES.flatMap((path) => allAt(resource, path)).flatMap((one) => tokensOf(one))),
     ],
     departmentReferences: [...new Set(references)],
+    medicineReference: textAt(resource, 'medicationReference', 'reference'),
     encounterReference:
       textAt(resource, 'encounter', 'reference') ?? textAt(resource, 'context', 'reference') ?? visit(resource),
   };

@@ -177,6 +177,21 @@ describe('a sensitive record', () => {
     expect((await pat.get(`/v1/records/${await idOf('for-sud')}`).expect(200)).body).toMatchObject({ labels: ['SUD'] });
     await expectHidden(proxy, await idOf('for-sud'));
     expect(await throughSecondWall(proxy.id)).toEqual((await idsOf(proxy)).sort());
+    // A medicine that is a record of its own, whether it comes with the prescription, before or after it.
+    const order = (id: string, medicine: string) =>
+      about(
+        'MedicationRequest',
+        id,
+        `"status":"active","intent":"order","medicationReference":{"reference":"Medication/${medicine}"}`,
+      );
+    const medicine = (id: string) =>
+      entryOf(`{"resourceType":"Medication","id":"${id}","code":${coded(ICD, 'F11.20', 'Medicine')}}`);
+    await bringIn(medicine('m1'), order('with', 'm1'));
+    await bringIn(order('after', 'm1'), order('before', 'm2'));
+    await proxy.get(`/v1/records/${await idOf('before')}`).expect(200);
+    await bringIn(medicine('m2'));
+    for (const id of ['with', 'after', 'before']) await expectHidden(proxy, await idOf(id));
+    expect(await throughSecondWall(proxy.id)).toEqual((await idsOf(proxy)).sort());
     const found = await pages(pat, chart(`records?code=${ICD}|F11.20`), 50);
     expect(found.flat().map(({ id }) => id)).toEqual([await idOf('sud')]);
   });

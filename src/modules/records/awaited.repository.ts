@@ -35,6 +35,8 @@ export interface Settled {
   /** Of the current version: its visit, and where it comes from. */
   encounterId: string | null;
   departments: readonly string[];
+  /** Codes that are mentioned in it beside those that it had. */
+  mentions: readonly string[];
 }
 
 /** What a feed's records wait for: references to what has not come yet, by `Type/id` or `Type?system|value`. */
@@ -111,7 +113,8 @@ export class AwaitedRepository {
     if (current.length > 0)
       await db.query(
         `UPDATE records.record r SET patient_id = x.patient_id, named_patient_id = x.named, resource = sealed.resource, gist = x.gist,
-           encounter_id = x.encounter_id, departments = x.departments FROM ${ROWS} WHERE r.record_id = x.record_id`,
+           encounter_id = x.encounter_id, departments = x.departments,
+           codes = r.codes || x.mentions FROM ${ROWS} WHERE r.record_id = x.record_id`,
         rowsOf(current),
       );
     if (earlier.length > 0)
@@ -123,7 +126,7 @@ export class AwaitedRepository {
   }
 }
 
-const ROWS = `json_to_recordset($1::json) AS x(record_id uuid, version integer, patient_id uuid, named uuid, gist text, encounter_id uuid, departments text[], n integer)
+const ROWS = `json_to_recordset($1::json) AS x(record_id uuid, version integer, patient_id uuid, named uuid, gist text, encounter_id uuid, departments text[], mentions text[], n integer)
   JOIN unnest(string_to_array($2, ',')) WITH ORDINALITY AS sealed (resource, n) USING (n)`;
 
 const rowsOf = (settled: readonly Settled[]): [string, string] => [
@@ -136,6 +139,7 @@ const rowsOf = (settled: readonly Settled[]): [string, string] => [
       gist: one.gist,
       encounter_id: one.encounterId,
       departments: one.departments,
+      mentions: one.mentions,
       n: index + 1,
     })),
   ),

@@ -108,6 +108,7 @@ describe('places and references', () => {
     status: '',
     isDeleted: false,
     namedPatientId: patientId,
+    codes: [],
   });
 
   function plan(

@@ -25,7 +25,7 @@ export function placesOf(
   const places = new Map<Candidate, RecordPlace>();
   const put = (candidate: Candidate, place: RecordPlace): void => {
     places.set(candidate, place);
-    book.add(candidate, { type: candidate.type, ...place });
+    book.add(candidate, { type: candidate.type, ...place, codes: candidate.facts.marks.codes });
   };
   const taken = new Set<string>();
   for (const candidate of candidates.filter(({ type }) => type === 'Patient')) {

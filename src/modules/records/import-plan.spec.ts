@@ -21,6 +21,7 @@ const known = (content: string, at?: string, version = 1): KnownRecord => ({
   status: 'final',
   isDeleted: false,
   namedPatientId: 'p',
+  codes: [],
 });
 
 const [MAY, JUNE] = ['2024-05-01T00:00:00.000Z', '2024-06-01T00:00:00.000Z'];

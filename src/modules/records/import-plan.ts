@@ -12,6 +12,7 @@ export interface KnownRecord {
   isDeleted: boolean;
   /** The chart that its sender named; another than where it is shown, after a merge. */
   namedPatientId: string | null;
+  codes: readonly string[];
 }
 
 /** An earlier version of it. */

@@ -7,6 +7,8 @@ export interface Target {
   recordId: string;
   /** Whose record it is; for a Patient, the chart. Null: of no patient, or held. */
   patientId: string | null;
+  /** What it is, and what is mentioned in it. */
+  codes: readonly string[];
 }
 
 /** A business identifier of one type of record, as conditional references name it. */

@@ -1,4 +1,5 @@
 import {
+  asMentioned,
   factsOf,
   isSharedType,
   parseReference,
@@ -13,6 +14,7 @@ import type { Delivery, ImportCtx } from './import-job.js';
 import { patientNamedBy, patientOfTargets } from './import-places.js';
 import { ReferenceBook, wantedOf, type Target } from './import-references.js';
 import type { Tools } from './import-run.js';
+import type { StoredRecord } from './feed.repository.js';
 import { ScopeKeys } from './import-writer.js';
 import { auditCategory, placeOf, scopeOf, sealRecord } from './record-text.js';
 
@@ -26,6 +28,8 @@ interface Resolved {
   namedPatientId: string | null;
   encounterId: string | null;
   departments: string[];
+  /** Codes of its medicine, when that has come. */
+  mentions: string[];
   /** Of a Provenance: what it speaks about. */
   targets: string[];
   /** What it still waits for. */
@@ -123,10 +127,11 @@ export class ImportRelease {
     const { ctx, delivery, tools } = this;
     const book = new ReferenceBook(delivery.source, { candidates: [], named: new Map() });
     const wanted = wantedOf(keys);
-    const target = (record: { type: string; recordId: string; namedPatientId: string | null }): Target => ({
-      type: record.type,
-      recordId: record.recordId,
-      patientId: record.namedPatientId,
+    const target = ({ type, recordId, namedPatientId: patientId, codes }: StoredRecord): Target => ({
+      type,
+      recordId,
+      patientId,
+      codes,
     });
     for (const record of await tools.feed.known(ctx, delivery.source, wanted.keys)) book.add(record, target(record));
     for (const record of await tools.feed.identified(ctx, delivery.source, wanted.tokens)) {
@@ -162,6 +167,7 @@ export class ImportRelease {
         if (key !== undefined && waits.has(key)) left.add(key);
       }
     const { marks } = factsOf(JSON.parse(rewritten));
+    const { medicineReference } = factsOf(JSON.parse(text)).marks;
     return {
       record,
       plain: rewritten === text ? plain : Buffer.concat([plain.subarray(0, end), Buffer.from(rewritten, 'utf8')]),
@@ -170,6 +176,10 @@ export class ImportRelease {
         ? (idHere(marks.encounterReference)[0] ?? null)
         : null,
       departments: [...marks.departments, ...marks.departmentReferences.filter((one) => idHere(one).length > 0)],
+      mentions:
+        medicineReference !== undefined && isAwaited(medicineReference)
+          ? asMentioned(book.resolve(medicineReference)?.codes ?? [])
+          : [],
       targets: provenanceTargetsOf(JSON.parse(rewritten)).flatMap(idHere),
       keys: [...left],
     };
@@ -186,7 +196,7 @@ export class ImportRelease {
       const [recordId] = idHere(reference);
       if (found || recordId === undefined || !here.has(recordId)) return found;
       const parsed = parseReference(reference);
-      return { type: 'type' in parsed ? (parsed.type ?? '') : '', recordId, patientId: here.get(recordId)! };
+      return { type: 'type' in parsed ? (parsed.type ?? '') : '', recordId, patientId: here.get(recordId)!, codes: [] };
     };
     return patientOfTargets({ provenanceTargets }, { resolve });
   }
@@ -224,9 +234,9 @@ export class ImportRelease {
 
   private async current(resolved: readonly Resolved[], shown: ReadonlyMap<string, string>): Promise<Settled[]> {
     const settled: Settled[] = [];
-    for (const { record, plain, namedPatientId, encounterId, departments } of resolved)
+    for (const { record, plain, namedPatientId, encounterId, departments, mentions } of resolved)
       settled.push({
-        ...{ recordId: record.recordId, version: null, namedPatientId, encounterId, departments },
+        ...{ recordId: record.recordId, version: null, namedPatientId, encounterId, departments, mentions },
         patientId: record.patientId ?? (namedPatientId === null ? null : (shown.get(namedPatientId) ?? namedPatientId)),
         ...(await this.sealed(record.recordId, record.version, namedPatientId, plain)),
       });
@@ -254,7 +264,7 @@ export class ImportRelease {
       const patientId = owners.get(recordId)!;
       const plain = await tools.vault.open(ctx, placeOf(recordId, version), Buffer.from(resource, 'base64'));
       settled.push({
-        ...{ recordId, version, namedPatientId: patientId, encounterId: null, departments: [] },
+        ...{ recordId, version, namedPatientId: patientId, encounterId: null, departments: [], mentions: [] },
         patientId: shown.get(patientId) ?? patientId,
         ...(await this.sealed(recordId, version, patientId, plain)),
       });

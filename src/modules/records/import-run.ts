@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { newId } from '../../platform/ids.js';
-import { isSharedType, rewriteReferences } from '../../fhir/index.js';
+import { asMentioned, isSharedType, rewriteReferences } from '../../fhir/index.js';
 import { hmac } from '../../platform/crypto/index.js';
 import type { Vault } from '../../platform/database/vault.js';
 import type { Charts } from '../users/index.js';
@@ -250,18 +250,24 @@ function mergesOf({ links }: Candidate, chart: string | null, book: ReferenceBoo
   });
 }
 
-const targetOf = ({ type, recordId, namedPatientId }: StoredRecord) => ({ type, recordId, patientId: namedPatientId });
+const targetOf = ({ type, recordId, namedPatientId, codes }: StoredRecord) => ({
+  type,
+  recordId,
+  patientId: namedPatientId,
+  codes,
+});
 
-/** Its visit, the organisations and places that it comes from, and what a Provenance speaks about, as far as they have come. */
+/** Its visit, the organisations and places that it comes from, the codes of its medicine, and what a Provenance speaks about, as far as they have come. */
 function visitOf(
   { facts, provenanceTargets }: Pick<Candidate, 'facts' | 'provenanceTargets'>,
   book: Pick<ReferenceBook, 'resolve' | 'literal'>,
-): { encounterId: string | null; departments: string[]; targets: string[] } {
-  const { encounterReference, departmentReferences } = facts.marks;
+): { encounterId: string | null; departments: string[]; mentions: string[]; targets: string[] } {
+  const { encounterReference, departmentReferences, medicineReference } = facts.marks;
   const visit = encounterReference === undefined ? undefined : book.resolve(encounterReference);
   return {
     encounterId: visit?.type === 'Encounter' ? visit.recordId : null,
     departments: departmentReferences.flatMap((reference) => book.literal(reference) ?? []),
+    mentions: medicineReference === undefined ? [] : asMentioned(book.resolve(medicineReference)?.codes ?? []),
     targets: provenanceTargets.flatMap((reference) => book.resolve(reference)?.recordId ?? []),
   };
 }

@@ -21,6 +21,8 @@ export interface Decided extends Incoming {
   /** The visit that it belongs to, and where it comes from, by their ids here. */
   encounterId: string | null;
   departments: readonly string[];
+  /** Codes of what it refers to that it is as sensitive as. */
+  mentions: readonly string[];
   /** Of a Provenance: the records that it speaks about, as far as they have come. */
   targets: readonly string[];
   /** What its references mean that has not come yet. */
@@ -171,7 +173,7 @@ export class ImportWriter {
       reading: {
         gist,
         day: dayOf(facts, sortAt),
-        codes: facts.marks.codes,
+        codes: [...facts.marks.codes, ...item.mentions],
         words: deletion ? [] : this.words.of(facts.display),
         departments: [...facts.marks.departments, ...item.departments],
         encounterId: item.encounterId,

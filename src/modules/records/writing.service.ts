@@ -98,7 +98,10 @@ export class WritingService {
     { recordId, patientId, now }: Author,
     { text, version, reason, before }: { text: string; version: number; reason?: string; before?: RecordRow },
   ): Promise<WrittenVersion> {
-    const { facts, resourceType = '' } = inspect(text);
+    const { facts, resourceType = '', findings } = inspect(text);
+    // What people type is held to what a feed's records are: a title of blanks is no title.
+    if (findings.some(({ severity }) => severity === 'error'))
+      throw oneOf('', 'This does not make a good FHIR record.');
     const key = await this.vault.keyFor(ctx, scopeOf(patientId, PORTAL));
     // It stays where it stood; what it was is nobody's to find any more.
     const sortAt = before ? before.sort_at : (facts.effectiveAt ?? now);
