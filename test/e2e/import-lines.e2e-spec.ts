@@ -232,6 +232,33 @@ describe('a deletion', () => {
   });
 });
 
+describe('files that come at once', () => {
+  it('are all taken, also where there are more of them than connections to the database', async () => {
+    const { id } = (await feed.post('/v1/imports/open', {}).expect(201)).body as { id: string };
+    const blank = '\n'.repeat(1_200_000);
+    const files = Array.from({ length: 16 }, (_, at) => blank + weightText(`at-once-${at}`, 'Patient/p1', '1'));
+    const answers = await Promise.all(
+      files.map((text) => feed.send('post', `/v1/imports/${id}/files`).set('Content-Type', NDJSON).send(text)),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(files.map(() => 201));
+    await feed.post(`/v1/imports/${id}/complete`).expect(202);
+    expect(await outcomeOf(feed, id)).toMatchObject({ status: 'completed', created: files.length });
+  });
+
+  it('and are never said to be all end after a week', async () => {
+    const { id } = (await feed.post('/v1/imports/open', {}).expect(201)).body as { id: string };
+    const sweep = (days: number) =>
+      portal.owner.query(`SELECT records.sweep_chunks(now(), now() + $1 * interval '1 day')`, [days]);
+    await sweep(6);
+    expect((await feed.get(`/v1/imports/${id}`).expect(200)).body).toMatchObject({ status: 'open' });
+    await sweep(8);
+    expect((await feed.get(`/v1/imports/${id}`).expect(200)).body).toMatchObject({
+      status: 'cancelled',
+      failure: 'never-completed',
+    });
+  });
+});
+
 describe('imports of two feeds', () => {
   it('see nothing of each other', async () => {
     const other = await makeFeed(portal, admin, 'https://other.test');

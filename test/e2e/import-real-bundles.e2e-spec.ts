@@ -163,7 +163,9 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
       // One MedicationRequest of the Inferno set names another that the set does not hold.
       const expected =
         folder === 'inferno' ? [{ code: 'unresolved-reference', path: '/authorizingPrescription/0/reference' }] : [];
-      expect(issues.map(({ code, path }) => ({ code, path }))).toEqual(expected);
+      // What misses a profile that it claims is told of as well, and flagged: see sample-data.spec.ts.
+      const others = issues.filter(({ code }) => code !== 'profile');
+      expect(others.map(({ code, path }) => ({ code, path }))).toEqual(expected);
     });
   });
 

@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { BundleLimits } from '../../fhir/index.js';
 import { authorize, type SignedIn } from '../../platform/access/context.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
+import { Database } from '../../platform/database/database.js';
 import { Cursors, limitOf } from '../../platform/http/cursors.js';
 import type { Page } from '../../platform/http/presenter.js';
 import { notFound } from '../../platform/http/problem.js';
@@ -54,6 +55,7 @@ export class ImportService {
 
   constructor(
     @Inject(CONFIG) config: Config,
+    private readonly database: Database,
     private readonly imports: ImportRepository,
     private readonly bodies: ImportBodies,
     private readonly jobs: ImportJobs,
@@ -86,7 +88,7 @@ export class ImportService {
 
   /** One file more. Sent twice it is worked twice, and changes nothing the second time. */
   async addFile(ctx: SignedIn, id: string, upload: Upload): Promise<ImportFileView> {
-    const { status, source } = await this.find(ctx, id, 'import');
+    const { status, source } = await this.glance(ctx, id);
     if (status !== 'open') throw importNotOpen();
     return this.turns.take(async () => {
       const { file, finish } = await this.take(ctx, source, upload, true);
@@ -136,6 +138,16 @@ export class ImportService {
     const [after] = this.cursors.open<[number]>(ctx, list, query) ?? [-1];
     const rows = await this.imports.issues(ctx, id, { severity: query.severity, after, limit: limitOf(query) + 1 });
     return this.cursors.page(ctx, list, query, rows, ({ ordinal }) => [ordinal], issueView);
+  }
+
+  /** On a connection that is given back at once: uploads, and those that wait for their turn, would hold all there are. */
+  private async glance(ctx: SignedIn, id: string): Promise<ImportRow> {
+    const db = this.database.openRead(ctx.actor.id);
+    try {
+      return await this.find({ ...ctx, db }, id, 'import');
+    } finally {
+      await db.release();
+    }
   }
 
   private async find(ctx: SignedIn, id: string, action: 'read' | 'import'): Promise<ImportRow> {

@@ -55,10 +55,11 @@ export class QuarantineService {
 
   /** Puts another text in its place, looked at as an import would; whether it is good now, the answer says. */
   async correct(ctx: SignedIn, id: string, version: number, body: unknown): Promise<QuarantineView> {
+    // Before the first statement: a slow sender holds no transaction open.
+    const text = await textOf(body);
     const row = await this.find(ctx, id, 'update');
     if (row.version !== version) throw staleVersion();
     if (row.state !== 'open') throw quarantineSettled();
-    const text = await textOf(body);
     const { resourceType, facts, findings } = await this.worker.inspect(text);
     if (resourceType !== undefined && (resourceType !== row.type || facts.sourceId !== row.sourceId))
       throw otherRecord();
