@@ -1,7 +1,7 @@
 import { instantOf } from './dates.js';
 import { FACT_ELEMENTS, OTHER_TYPES, type FactElements } from './fact-elements.js';
 import { gistOf, type Gist } from './gist.js';
-import { humanNameOf } from './identity.js';
+import { humanNameOf, isKey } from './identity.js';
 import { marksOf, type Marks } from './marks.js';
 import { at, isObject, listOf, member, textAt, textOf, textsOf } from './values.js';
 
@@ -92,7 +92,10 @@ function wordsOf(concept: unknown): string | undefined {
 
 function codeOf(concept: unknown): RecordFacts['code'] {
   const codings = [...listOf(at(concept, 'coding')), concept];
-  const coding = codings.find((candidate) => textAt(candidate, 'code') !== undefined);
+  const coding = codings.find(
+    (candidate) =>
+      textAt(candidate, 'code') !== undefined && isKey(textAt(candidate, 'system'), textAt(candidate, 'code')),
+  );
   return coding === undefined ? undefined : { system: textAt(coding, 'system'), code: textAt(coding, 'code') };
 }
 

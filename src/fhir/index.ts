@@ -9,6 +9,7 @@ export { asMentioned, type Marks } from './marks.js';
 export {
   demographicsOf,
   identifiersOf,
+  isKey,
   patientLinksOf,
   type BusinessIdentifier,
   type Demographics,

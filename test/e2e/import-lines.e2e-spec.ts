@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   bundleOf,
@@ -105,6 +106,25 @@ describe('a file of lines', () => {
       resourceType: 'OperationOutcome',
       issue: [{ severity: 'error', code: 'invalid' }],
     });
+  });
+
+  it('that has keys of any length is taken like another: what no index can hold is no key', async () => {
+    const long = (bytes: number) => randomBytes(bytes).toString('base64url');
+    const person = patientText('long', 'MRN-LONG')
+      .replace('"Feed"', `"${long(6_000)}"`)
+      .replace('"identifier":[', `"identifier":[{"system":"urn:${long(6_000)}","value":"${long(6_000)}"},`);
+    const result = await importLines(
+      feed,
+      person,
+      weightText('long-code', 'Patient/long', '1').replace('29463-7', long(6_000)),
+      weightText('long-reference', `Patient?identifier=urn:${long(6_000)}|${long(6_000)}`, '1'),
+      weightText(long(6_000), 'Patient/long', '1'),
+      weightText(long(100), 'Patient/long', '1'),
+      `{"resourceType":"Organization","id":"long-org","identifier":[{"system":"urn:x","value":"${long(6_000)}"}],"name":"${long(6_000)}"}`,
+      weightText('after-long', 'Patient/long', '1'),
+    );
+    expect(result).toMatchObject({ status: 'completed-with-issues', created: 5, quarantined: 1, rejected: 1 });
+    expect(await rowOf('Observation', 'after-long')).toBeDefined();
   });
 
   it('that is no UTF-8, or has a line that is too long, loses that line alone', async () => {

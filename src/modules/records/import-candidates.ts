@@ -75,6 +75,8 @@ export const namedBy = (names: Names): Map<string, RecordKey> =>
     }),
   );
 
+// An id of R4 has 64 characters; one that is somewhat longer is put right in quarantine.
+const MAX_ID = 200;
 const METHODS: ReadonlySet<string> = new Set(['POST', 'PUT']);
 const UUID_URN = /^urn:uuid:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
 
@@ -116,8 +118,11 @@ export function candidatesOf(entries: readonly InspectedEntry[], report: ImportR
 export function identityOf({ fullUrl, request, resource }: InspectedEntry): RecordKey | undefined {
   if (request?.method === 'DELETE') return keyNamedBy(request.url);
   const type = resource?.inspection.resourceType;
+  const own = resource?.inspection.facts.sourceId;
   const sourceId =
-    resource?.inspection.facts.sourceId ?? idOf(fullUrl) ?? (request?.method === 'PUT' ? idOf(request.url) : undefined);
+    (own !== undefined && own.length <= MAX_ID ? own : undefined) ??
+    idOf(fullUrl) ??
+    (request?.method === 'PUT' ? idOf(request.url) : undefined);
   return type === undefined || sourceId === undefined ? undefined : { type, sourceId };
 }
 

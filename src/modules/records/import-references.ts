@@ -1,4 +1,4 @@
-import { parseReference, type BusinessIdentifier } from '../../fhir/index.js';
+import { isKey, parseReference, type BusinessIdentifier } from '../../fhir/index.js';
 import { keyOf, type Identified, type RecordKey } from './import-candidates.js';
 
 /** A record that a reference can mean. */
@@ -146,7 +146,7 @@ function tokenOf(reference: string): Token | undefined {
   const [first, ...others] = [...new URLSearchParams(parsed.query)];
   if (!first || others.length > 0 || first[0] !== 'identifier') return undefined;
   const bar = first[1].indexOf('|');
-  if (bar <= 0 || bar === first[1].length - 1) return undefined;
+  if (bar <= 0 || bar === first[1].length - 1 || !isKey(first[1])) return undefined;
   return { type: parsed.type, system: first[1].slice(0, bar), value: first[1].slice(bar + 1) };
 }
 
