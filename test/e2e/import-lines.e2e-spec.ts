@@ -108,6 +108,18 @@ describe('a file of lines', () => {
     });
   });
 
+  it('that the database does not take, for whatever reason, loses that line alone', async () => {
+    await portal.owner.query(
+      "ALTER TABLE records.record ADD CONSTRAINT test__unstorable CHECK (source_id <> 'unstorable')",
+    );
+    const lines = ['st-1', 'unstorable', 'st-2', 'st-1'].map((id, n) => weightText(id, 'Patient/p1', `${n}.5`));
+    const result = await importLines(feed, ...lines);
+    await portal.owner.query('ALTER TABLE records.record DROP CONSTRAINT test__unstorable');
+    expect(result).toMatchObject({ entries: 4, created: 2, updated: 1, rejected: 1, failure: null });
+    expect(await issuesOf(feed, result.id)).toMatchObject([{ line: 2, severity: 'error', code: 'not-storable' }]);
+    expect(await importLines(feed, ...lines)).toMatchObject({ created: 1, rejected: 0 });
+  });
+
   it('that has keys of any length is taken like another: what no index can hold is no key', async () => {
     const long = (bytes: number) => randomBytes(bytes).toString('base64url');
     const person = patientText('long', 'MRN-LONG')

@@ -5,6 +5,7 @@ import type { Touch } from '../../platform/access/trail.js';
 import { Clock } from '../../platform/clock.js';
 import { CONFIG, type Config } from '../../platform/config/config.js';
 import { KeyRing } from '../../platform/crypto/index.js';
+import { isDataRefused } from '../../platform/database/database-errors.js';
 import { Database } from '../../platform/database/database.js';
 import { Vault } from '../../platform/database/vault.js';
 import { Charts } from '../users/index.js';
@@ -12,7 +13,7 @@ import { AwaitedRepository } from './awaited.repository.js';
 import { ChartMerges } from './chart-merges.js';
 import { FeedRepository } from './feed.repository.js';
 import { ImportBodies } from './import-bodies.js';
-import { candidatesOf, identityOf, keyOf, namedBy } from './import-candidates.js';
+import { candidatesOf, namedBy } from './import-candidates.js';
 import { readImport, type BundleType, type InspectedEntry } from './import-intake.js';
 import {
   ImportFailure,
@@ -25,8 +26,9 @@ import {
 import { ImportJobRepository } from './import-job.repository.js';
 import { groupsOf, type LineGroup } from './import-groups.js';
 import { ImportRelease } from './import-release.js';
-import { ImportReport, MAX_ISSUES, noCounts, type CountsByType } from './import-report.js';
+import { ImportReport, MAX_ISSUES } from './import-report.js';
 import { ImportRun, type Tools } from './import-run.js';
+import { add, refuseLine, rounds, withClock } from './import-steps.js';
 import { bundleLimits } from './import-limits.js';
 import { QuarantineStore } from './quarantine.store.js';
 import { RecordWords } from './record-words.js';
@@ -139,13 +141,38 @@ export class ImportWorker implements OnApplicationShutdown {
   }
 
   private async group(job: ImportJob, file: ImportFile, group: LineGroup): Promise<void> {
+    const entries = withClock(group.entries, job);
+    try {
+      await this.stored(job, file, group, async (store) => {
+        for (const round of rounds(entries)) await store(round);
+      });
+    } catch (error) {
+      if (!isDataRefused(error)) throw error;
+      // There is something in it that no check has found and the database does not take: each line by itself, so that only that one is lost.
+      await this.stored(job, file, group, async (store, { apart, report }) => {
+        for (const line of Map.groupBy(entries, ({ index }) => index).values())
+          if (!(await apart(() => store(line)))) refuseLine(report, line);
+      });
+    }
+  }
+
+  private async stored(
+    job: ImportJob,
+    file: ImportFile,
+    group: LineGroup,
+    work: (
+      store: (entries: readonly InspectedEntry[]) => Promise<void>,
+      help: { apart: Apart; report: ImportReport },
+    ) => Promise<void>,
+  ): Promise<void> {
     const report = new ImportReport('ndjson', MAX_ISSUES - job.issues);
     for (const { line, code, detail } of group.refused)
       report.reject({ index: line, type: 'unknown' }, code, '', detail);
     const delivery = this.delivery(job, file.id);
-    await this.transaction(job, async (ctx) => {
-      for (const round of rounds(withClock(group.entries, job)))
-        await new ImportRun(ctx, delivery, report, this.tools).store(candidatesOf(round, report));
+    await this.transaction(job, async (ctx, apart) => {
+      const store = (entries: readonly InspectedEntry[]): Promise<void> =>
+        new ImportRun(ctx, delivery, report, this.tools).store(candidatesOf(entries, report));
+      await work(store, { apart, report });
       add(job, report);
       job.bytesDone += group.next.byte - job.at.byte;
       job.at = { file: job.at.file, ...group.next };
@@ -194,19 +221,34 @@ export class ImportWorker implements OnApplicationShutdown {
   }
 
   /** As the feed's account: row policies hold for the work as they do for its requests. Its events are in it. */
-  private async transaction<T>(turn: Turn | ImportJob, work: (ctx: ImportCtx) => Promise<T>): Promise<T> {
+  private async transaction<T>(turn: Turn | ImportJob, work: (ctx: ImportCtx, apart: Apart) => Promise<T>): Promise<T> {
     const afterCommit: (() => void)[] = [];
     const touches: Touch[] = [];
     const before = 'counts' in turn ? structuredClone(turn) : null;
     const now = this.clock.now();
     try {
       const result = await this.database.write(turn.accountId, async (db) => {
-        const done = await work({
+        // Of what is undone nothing may be told or remembered, keys above all.
+        const apart: Apart = async (part) => {
+          const [told, planned] = [touches.length, afterCommit.length];
+          await db.query('SAVEPOINT apart');
+          try {
+            await part();
+            return true;
+          } catch (error) {
+            if (!isDataRefused(error)) throw error;
+            await db.query('ROLLBACK TO SAVEPOINT apart');
+            [touches.length, afterCommit.length] = [told, planned];
+            return false;
+          }
+        };
+        const ctx: ImportCtx = {
           db,
           now,
           touch: (touch) => void touches.push(touch),
           afterCommit: (action) => void afterCommit.push(action),
-        });
+        };
+        const done = await work(ctx, apart);
         if (touches.length > 0 && 'counts' in turn) await this.tell(db, turn, now, touches);
         return done;
       });
@@ -225,40 +267,5 @@ export class ImportWorker implements OnApplicationShutdown {
   }
 }
 
-/** Deletions of an export are as old as the export where they do not say it themselves. */
-const withClock = (entries: readonly InspectedEntry[], { transactionTime }: ImportJob): readonly InspectedEntry[] =>
-  transactionTime === null
-    ? entries
-    : entries.map((entry) =>
-        entry.request?.method === 'DELETE'
-          ? { ...entry, deletedAt: entry.deletedAt ?? transactionTime.toISOString() }
-          : entry,
-      );
-
-/** Lines are independent: where one record stands in several, each is a version, in the order of the file. */
-function rounds(entries: readonly InspectedEntry[]): InspectedEntry[][] {
-  const seen = new Map<string, number>();
-  const found: InspectedEntry[][] = [];
-  for (const entry of entries) {
-    const key = identityOf(entry);
-    const round = key ? (seen.get(keyOf(key)) ?? 0) : 0;
-    if (key) seen.set(keyOf(key), round + 1);
-    (found[round] ??= []).push(entry);
-  }
-  return found;
-}
-
-function add(job: ImportJob, report: ImportReport): void {
-  const { counts, byType } = report;
-  job.entries += report.entries;
-  job.flagged += report.flagged;
-  for (const [outcome, count] of Object.entries(counts)) job.counts[outcome as keyof typeof counts] += count;
-  // A Map: a type is the sender's word, and an object would take `__proto__` for something else.
-  const all = new Map(Object.entries(job.byType));
-  for (const [type, more] of Object.entries(byType)) {
-    const sum: CountsByType[string] = { entries: 0, ...noCounts(), ...all.get(type) };
-    for (const [name, count] of Object.entries(more)) sum[name as keyof typeof sum] += count;
-    all.set(type, sum);
-  }
-  job.byType = Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
+/** Does a part of a transaction that is undone by itself where the database refuses what is in it: false. */
+type Apart = (part: () => Promise<void>) => Promise<boolean>;
