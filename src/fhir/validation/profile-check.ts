@@ -32,7 +32,9 @@ function byVersion(resource: JsonObject, profile: Profile): Finding[] {
   if (profile.type !== resource.resourceType)
     return [findingOf(profile, String(resource.resourceType), 'The profile is one of another type of resource.')];
   const found = new Map<string, Finding>();
-  for (const issue of issuesOf(resource, profile)) {
+  const issues = issuesOf(resource, profile);
+  if (!issues) return [notEvaluated(profile)];
+  for (const issue of issues) {
     const detail = detailOf(issue);
     const path = pathOf(issue);
     if (detail !== undefined) found.set(`${path} ${detail}`, findingOf(profile, path, detail));
@@ -48,14 +50,20 @@ const findingOf = (profile: Profile, path: string, detail: string): Finding => (
   profile: profile.key,
 });
 
-function issuesOf(value: JsonObject, { key: type }: Profile): Issue[] {
+/** Says nothing about the record: it is not flagged by it. */
+const notEvaluated = ({ key }: Profile): Finding => ({
+  ...{ severity: 'warning', code: 'not-evaluated', path: '' },
+  detail: `A profile could not be evaluated. (${key})`,
+});
+
+/** Undefined: the library fell over the profile or the record. */
+function issuesOf(value: JsonObject, { key: type }: Profile): Issue[] | undefined {
   try {
     return validateTypedValue({ type, value }, { base64BinaryMaxBytes: Number.POSITIVE_INFINITY });
   } catch (error) {
     if (error instanceof OperationOutcomeError) return error.outcome.issue ?? [];
-    // The library falls over some slices of good records (Provenance.agent): that says nothing about the record.
-    if (error instanceof TypeError) return [];
-    throw error;
+    if (error instanceof RangeError) throw error;
+    return undefined;
   }
 }
 
