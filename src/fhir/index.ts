@@ -4,8 +4,7 @@ export { parseReference, rewriteReferences } from './references.js';
 export { isSharedType, patientReferenceOf, provenanceTargetsOf } from './compartment.js';
 export { factsOf, type RecordFacts } from './facts.js';
 export { type Gist } from './gist.js';
-export { type ValueWords } from './gist-value.js';
-export { asMentioned, type Marks } from './marks.js';
+export { asMentioned } from './marks.js';
 export {
   demographicsOf,
   identifiersOf,
@@ -16,6 +15,6 @@ export {
   type PatientLink,
 } from './identity.js';
 export { instantOf } from './dates.js';
-export { inspect, unreadable, type Inspection } from './inspection.js';
+export { inspect, type Inspection } from './inspection.js';
 export { type Finding } from './validation/finding.js';
 export { ResourceInspector } from './validation/inspector.js';

@@ -81,15 +81,13 @@ export const holdBack = async (world: World, person: Person, relation: Relation)
   body: hold(world),
 });
 
+/** A note that was held back: to be let go, and to look at its holds; of another chart's record there is nothing to see. */
 export const lift = target(async (world, person, relation) => {
   const id = await notes(world, person, relation);
   const clinician = await world.people.clinician.signedIn(world.portal);
   if (id !== undefined) await clinician.post(`/v1/records/${id}/hold`, hold(world)).expect(201);
   return id ?? world.records[relation]!;
 }, {});
-
-/** Of a note that was held back; of another chart's record there is nothing to see. */
-export const holds = lift;
 
 export const settings = ({ charts }: World, _: Person, relation: Relation): Sent => ({
   params: { id: charts[relation]! },
