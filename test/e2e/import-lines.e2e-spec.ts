@@ -267,7 +267,7 @@ describe('a deletion', () => {
 describe('files that come at once', () => {
   it('are all taken, also where there are more of them than connections to the database', async () => {
     const { id } = (await feed.post('/v1/imports/open', {}).expect(201)).body as { id: string };
-    const blank = '\n'.repeat(1_200_000);
+    const blank = `${' '.repeat(1_200_000)}\n`;
     const files = Array.from({ length: 16 }, (_, at) => blank + weightText(`at-once-${at}`, 'Patient/p1', '1'));
     const answers = await Promise.all(
       files.map((text) => feed.send('post', `/v1/imports/${id}/files`).set('Content-Type', NDJSON).send(text)),

@@ -36,6 +36,11 @@ export async function* linesOf(
   let at = byte;
   const take = (end: number): Line | null => {
     number++;
+    // Millions of empty lines must not hold up whoever else is served.
+    if (length === 0) {
+      parts = [];
+      return null;
+    }
     const whole = length > maxBytes ? null : Buffer.concat(parts);
     [parts, length] = [[], 0];
     return lineOf(number, end, whole, number === 1);

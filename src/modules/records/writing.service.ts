@@ -100,7 +100,7 @@ export class WritingService {
   ): Promise<WrittenVersion> {
     const { facts, resourceType = '', findings } = inspect(text);
     // What people type is held to what a feed's records are: a title of blanks is no title.
-    if (findings.some(({ severity }) => severity === 'error'))
+    if (!before && findings.some(({ severity }) => severity === 'error'))
       throw oneOf('', 'This does not make a good FHIR record.');
     const key = await this.vault.keyFor(ctx, scopeOf(patientId, PORTAL));
     // It stays where it stood; what it was is nobody's to find any more.
