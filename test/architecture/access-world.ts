@@ -140,11 +140,15 @@ export async function reopening({ owner }: Portal): Promise<() => Promise<void>>
 }
 
 /** Nobody is given the role proxy through the API yet: a patient's account is made into one. */
-async function makeProxy(hospital: Hospital): Promise<Account> {
+async function makeProxy(hospital: Hospital, patientId: string): Promise<Account> {
   const caller = await known(makePatient(hospital.portal, hospital.admin));
   const { owner } = hospital.portal;
   await owner.query(`UPDATE users.account_role SET role = 'proxy' WHERE account_id = $1`, [caller.id]);
   await owner.query('UPDATE users.patient SET account_id = NULL WHERE account_id = $1', [caller.id]);
+  await owner.query(
+    `INSERT INTO users.proxy_grant (proxy_grant_id, account_id, patient_id, open_labels, starts_at) VALUES ($1, $2, $3, '{}', now() - interval '1 day')`,
+    [uuidv7(), caller.id, patientId],
+  );
   return new Account(caller.id, caller);
 }
 
@@ -197,7 +201,7 @@ export async function openWorld(): Promise<World> {
     provider,
     people: {
       patient: of(bela),
-      proxy: await makeProxy(hospital),
+      proxy: await makeProxy(hospital, bela.patientId),
       clinician: of(clinician),
       staff: of(hospital.staff),
       records_officer: of(hospital.recordsOfficer),

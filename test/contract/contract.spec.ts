@@ -21,6 +21,7 @@ const personWith = (role: Role): Person => ({
   roles: new Set([role]),
   patientIds: role === 'patient' ? ['own'] : [],
   practitionerId: role === 'clinician' ? 'pr' : null,
+  proxied: new Map(role === 'proxy' ? [['acted-for', []]] : []),
   panel: new Set(role === 'clinician' ? ['cared-for'] : []),
   source: role === 'integration' ? 'urn:feed' : null,
 });

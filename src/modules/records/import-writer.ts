@@ -1,18 +1,34 @@
 import { newId } from '../../platform/ids.js';
-import type { SignedIn } from '../../platform/access/context.js';
-import { seal, type DataKey } from '../../platform/crypto/index.js';
+import type { DataKey } from '../../platform/crypto/index.js';
 import type { Vault } from '../../platform/database/vault.js';
-import type { Delivery, FeedRepository, SealedVersion, StoredRecord } from './feed.repository.js';
-import type { Candidate } from './import-candidates.js';
+import type { AwaitedRepository } from './awaited.repository.js';
+import type { FeedRepository, SealedVersion, StoredRecord } from './feed.repository.js';
+import { keyOf, type Candidate } from './import-candidates.js';
+import type { Delivery, ImportCtx } from './import-job.js';
 import type { Decision, Incoming } from './import-plan.js';
-import { auditCategory, packRecord, placeOf, scopeOf } from './record-text.js';
+import { tokenKey } from './import-references.js';
+import { auditCategory, dayOf, packRecord, scopeOf, sealRecord } from './record-text.js';
+import type { RecordWords } from './record-words.js';
 
 /** A candidate with its place in the chart, and what is to become of it. */
 export interface Decided extends Incoming {
   candidate: Candidate;
   known: StoredRecord | undefined;
   recordId: string;
+  /** The chart that the sender named; `patientId` is where it is shown. */
+  namedPatientId: string | null;
   text: string;
+  /** The visit that it belongs to, and where it comes from, by their ids here. */
+  encounterId: string | null;
+  departments: readonly string[];
+  /** Codes of what it refers to that it is as sensitive as. */
+  mentions: readonly string[];
+  /** Of a Provenance: the records that it speaks about, as far as they have come. */
+  targets: readonly string[];
+  /** What its references mean that has not come yet. */
+  awaited: readonly string[];
+  /** Of these, what says whose it is. */
+  owners: readonly string[];
   decision: Decision;
 }
 
@@ -20,24 +36,51 @@ export interface Decided extends Incoming {
 const FLUSH_BYTES = 2_000_000;
 const FLUSH_ROWS = 1_000;
 
-/** Seals what was decided and writes it, set by set, in the caller's transaction. Lives for one import. */
-export class ImportWriter {
+/** Keys that data are sealed under, each looked up once a unit of work. */
+export class ScopeKeys {
   private readonly keys = new Map<string, DataKey>();
 
   constructor(
-    private readonly ctx: SignedIn,
-    private readonly delivery: Delivery,
-    private readonly feed: FeedRepository,
+    private readonly ctx: ImportCtx,
     private readonly vault: Vault,
   ) {}
 
+  async of(scope: string): Promise<DataKey> {
+    const known = this.keys.get(scope);
+    if (known) return known;
+    const key = await this.vault.keyFor(this.ctx, scope);
+    this.keys.set(scope, key);
+    return key;
+  }
+}
+
+/** Seals what was decided and writes it, set by set, in the caller's transaction. Lives for one import. */
+export class ImportWriter {
+  private readonly keys: ScopeKeys;
+
+  constructor(
+    private readonly ctx: ImportCtx,
+    private readonly delivery: Delivery,
+    private readonly feed: FeedRepository,
+    private readonly awaited: AwaitedRepository,
+    vault: Vault,
+    private readonly words: RecordWords,
+  ) {
+    this.keys = new ScopeKeys(ctx, vault);
+  }
+
   async write(items: readonly Decided[]): Promise<void> {
-    const { ctx, delivery, feed } = this;
+    const { ctx, delivery, feed, awaited } = this;
     const of = (action: Decision['action']) => items.filter(({ decision }) => decision.action === action);
     const [created, updated] = [await this.create(of('create')), of('update')];
     await this.eachChunk(updated, (versions) => feed.replace(ctx, delivery, versions));
     const late = of('late');
     await this.eachChunk(late, (versions) => feed.file(ctx, delivery, versions));
+    const adopted = late.filter(({ known, patientId }) => known?.patientId === null && patientId !== null);
+    await feed.adopt(
+      ctx,
+      adopted.filter(({ known }) => known!.isDeleted),
+    );
     const current = [...created, ...updated];
     const directory = current.filter(({ isShared }) => isShared);
     await feed.identify(
@@ -45,6 +88,26 @@ export class ImportWriter {
       delivery.source,
       directory.map(({ recordId, candidate }) => ({ recordId, tokens: tokensOf(candidate) })),
     );
+    await feed.link(
+      ctx,
+      current.filter(({ candidate }) => candidate.type === 'Provenance'),
+    );
+    await awaited.expect(
+      ctx,
+      delivery.source,
+      current
+        .filter((item) => !isOwnerlessTombstone(item))
+        .map(({ recordId, known, awaited: keys }) => ({ recordId, isNew: !known, keys })),
+    );
+    // A tombstone waits with the versions that it stands for: they will say whose it is.
+    await awaited.expect(
+      ctx,
+      delivery.source,
+      late
+        .filter(({ known, patientId }) => known!.isDeleted && known!.patientId === null && patientId === null)
+        .map(({ recordId, owners }) => ({ recordId, isNew: true, keys: owners })),
+    );
+    await awaited.arrived(ctx, delivery.source, [...arrivalsOf(current), ...arrivalsOf(adopted)]);
     for (const item of [...current, ...late]) this.touch(item);
   }
 
@@ -82,34 +145,48 @@ export class ImportWriter {
   }
 
   private async sealed(item: Decided): Promise<SealedVersion> {
-    const { recordId, patientId, text } = item;
-    const { type, sourceId, facts } = item.candidate;
-    const version = versionOf(item);
-    const key = await this.keyOf(scopeOf(patientId, this.delivery.source));
+    const { recordId, patientId, namedPatientId, decision } = item;
+    const { type, sourceId, facts, deletion, isFlagged, isCorrected, index } = item.candidate;
+    const now = this.ctx.now.toISOString();
+    // A deletion without a clock is as old as its message: nothing that the sender wrote before can be newer.
+    const updatedAt = item.lastUpdated ?? (deletion ? now : null);
+    const isSameClock = decision.action === 'update' && decision.sameClock;
+    const sortAt = facts.effectiveAt ?? facts.lastUpdated ?? now;
+    const { resource, gist } = deletion ? { resource: '', gist: '' } : await this.textsOf(item);
     return {
-      recordId,
-      patientId,
-      type,
-      sourceId,
-      version,
+      ...{ recordId, patientId, namedPatientId, type, sourceId, version: versionOf(item) },
       category: facts.category,
       codeSystem: facts.code?.system ?? '',
       code: facts.code?.code ?? '',
       status: facts.status ?? '',
       effectiveAt: facts.effectiveAt ?? null,
-      sortAt: facts.effectiveAt ?? facts.lastUpdated ?? this.ctx.now.toISOString(),
-      sourceUpdatedAt: facts.lastUpdated ?? null,
+      sortAt,
+      sourceUpdatedAt: updatedAt,
       contentMac: item.macs[0]!,
-      resource: seal(key, placeOf(recordId, version), packRecord(facts, text)).toString('base64'),
+      isDeleted: deletion !== null,
+      flags: [
+        ...(isFlagged ? ['profile'] : []),
+        ...(isCorrected ? ['corrected'] : []),
+        ...(isSameClock ? ['same-clock'] : []),
+      ],
+      line: index,
+      reading: {
+        gist,
+        day: dayOf(facts, sortAt),
+        codes: [...facts.marks.codes, ...item.mentions],
+        words: deletion ? [] : this.words.of(facts.display),
+        departments: [...facts.marks.departments, ...item.departments],
+        encounterId: item.encounterId,
+        senderLabels: facts.marks.senderLabels,
+      },
+      resource,
     };
   }
 
-  private async keyOf(scope: string): Promise<DataKey> {
-    const known = this.keys.get(scope);
-    if (known) return known;
-    const key = await this.vault.keyFor(this.ctx, scope);
-    this.keys.set(scope, key);
-    return key;
+  private async textsOf(item: Decided): Promise<{ resource: string; gist: string }> {
+    const key = await this.keys.of(scopeOf(item.namedPatientId, this.delivery.source));
+    const packed = packRecord(item.candidate.facts, item.text);
+    return sealRecord(key, { recordId: item.recordId, version: versionOf(item), packed });
   }
 
   private touch(item: Decided): void {
@@ -128,7 +205,18 @@ export class ImportWriter {
   }
 }
 
+const isOwnerlessTombstone = ({ candidate, known, patientId }: Decided): boolean =>
+  candidate.deletion !== null && known !== undefined && patientId === null;
+
 const versionOf = ({ decision }: Decided): number => ('version' in decision ? decision.version : 1);
 
 const tokensOf = ({ type, identifiers }: Candidate) =>
   identifiers.flatMap(({ system, value }) => (system === undefined ? [] : [{ type, system, value }]));
+
+/** What others may have waited for: a record that is new, or whose patient is known only now; identifiers of directory entries. */
+function arrivalsOf(items: readonly Decided[]): string[] {
+  return items.flatMap(({ candidate, known, patientId, isShared }) => [
+    ...(!known || (known.patientId === null && patientId !== null) ? [keyOf(candidate)] : []),
+    ...(isShared ? tokensOf(candidate).map(tokenKey) : []),
+  ]);
+}

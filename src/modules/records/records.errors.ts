@@ -24,9 +24,9 @@ export const unsupportedBundleType = (): Problem =>
   new Problem(
     422,
     'records.bundle-type',
-    'Send a Bundle of type transaction, batch or collection. Nothing was stored.',
+    'Send a Bundle of type transaction, batch, collection or document. Nothing was stored.',
     {
-      errors: [{ pointer: '/type', code: 'bundle-type', detail: 'One of transaction, batch, collection.' }],
+      errors: [{ pointer: '/type', code: 'bundle-type', detail: 'One of transaction, batch, collection, document.' }],
     },
   );
 
@@ -36,6 +36,45 @@ export const importsBusy = (): Problem =>
   });
 
 export const IMPORT_MEDIA_TYPE = 'application/fhir+json';
+/** https://hl7.org/fhir/R4/nd-json.html, and the name that it has outside FHIR. */
+export const NDJSON_TYPES: readonly string[] = [
+  'application/fhir+ndjson',
+  'application/ndjson',
+  'application/x-ndjson',
+];
 
 export const wrongMediaType = (): Problem =>
-  new Problem(415, 'http.media-type', `Send the body as ${IMPORT_MEDIA_TYPE}.`);
+  new Problem(
+    415,
+    'http.media-type',
+    `Send a Bundle as ${IMPORT_MEDIA_TYPE}, or a file with a resource a line as ${NDJSON_TYPES[0]}.`,
+  );
+
+export const importNotOpen = (): Problem =>
+  new Problem(
+    409,
+    'records.import-not-open',
+    'This import takes no more files: it was completed or cancelled. Open a new one.',
+  );
+
+export const isOver = (): Problem => new Problem(409, 'records.import-over', 'This import is over already.');
+
+export const quarantineSettled = (): Problem =>
+  new Problem(
+    409,
+    'records.quarantine-settled',
+    'This record does not lie open in quarantine: it is tried again, or it was released, discarded or replaced.',
+  );
+
+export const otherRecord = (): Problem =>
+  new Problem(
+    422,
+    'records.other-record',
+    'The corrected resource must have the type and id of the one that was sent.',
+  );
+
+export const mergeSettled = (): Problem => new Problem(409, 'records.merge-settled', 'This merge was settled already.');
+
+/** A tombstone: https://hl7.org/fhir/R4/http.html#delete */
+export const deletedRecord = (): Problem =>
+  new Problem(410, 'records.gone', 'This record was deleted by the system that it came from.');

@@ -42,6 +42,7 @@ export interface Config {
     readonly bodyLimit: number;
     readonly importLimit: number;
     readonly importMaxEntries: number;
+    readonly importFileLimit: number;
   };
   readonly database: {
     readonly url: string;
@@ -164,6 +165,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       bodyLimit: env.BODY_LIMIT_KB * 1024,
       importLimit: env.IMPORT_LIMIT_MB * 1024 * 1024,
       importMaxEntries: env.IMPORT_MAX_ENTRIES,
+      importFileLimit: env.IMPORT_FILE_LIMIT_MB * 1024 * 1024,
     },
     database: {
       url: env.DATABASE_URL,

@@ -185,7 +185,11 @@ export const settings = {
   HEADERS_TIMEOUT_SECONDS: num({ default: 10, desc: 'longest time that the headers of a request may take to arrive' }),
   REQUEST_TIMEOUT_SECONDS: num({ default: 30, desc: 'the same for a whole request, body included' }),
   BODY_LIMIT_KB: num({ default: 256, desc: 'largest JSON body (kB)' }),
-  IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest import (MB)' }),
+  IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest imported Bundle (MB): it is worked as a whole' }),
+  IMPORT_FILE_LIMIT_MB: num({
+    default: 4_096,
+    desc: 'largest imported file with a resource a line (MB); it must arrive within REQUEST_TIMEOUT_SECONDS',
+  }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
   AUDIT_ORIGIN: originName({
     default: '',
