@@ -67,7 +67,7 @@ function ackOf(header: Hl7Header | null, code: string, verdict: Verdict, { now, 
     type,
     nextId(),
     raw(11) || 'P',
-    version,
+    raw(12) || version,
   ];
   const fields = raw(18) === '' ? msh : [...msh, '', '', '', '', '', raw(18)];
   const errors = code === 'CA' ? [] : verdict.errors.slice(0, MAX_ERRORS);
