@@ -158,7 +158,7 @@ export class Hl7Service {
       act: 'C' as const,
       accountId: '',
       sessionId: null,
-      reason: fault?.code,
+      reason: fault?.code ?? 'not-now',
       at,
       outcome: 4 as const,
     };

@@ -27,6 +27,8 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
   private server: Server | null = null;
   private readonly sockets = new Map<Socket, string>();
   private readonly work = new Set<Promise<void>>();
+  /** Those whose message is being worked on. */
+  private readonly busy = new Set<Socket>();
   private bytes = 0;
   private isStopping = false;
 
@@ -67,10 +69,10 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
   async beforeApplicationShutdown(): Promise<void> {
     this.isStopping = true;
     this.server?.close();
+    for (const socket of this.sockets.keys()) if (!this.busy.has(socket)) socket.destroy();
     const timer = setTimeout(() => this.closeAll(), DRAIN_MS).unref();
     await Promise.all(this.work);
     clearTimeout(timer);
-    this.closeAll();
   }
 
   private tls({ tls }: MllpConfig) {
@@ -153,13 +155,16 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
     try {
       for await (const frame of framesOf(socket, { maxBytes, reserve, begun: () => within(frameMs) })) {
         clearTimeout(timer);
+        this.busy.add(socket);
         const { answers } = await this.messages.overMllp(frame, feeds);
         within(frameMs);
         for (const answer of answers) if (!socket.write(framed(answer))) await once(socket, 'drain');
+        this.busy.delete(socket);
         if (this.isStopping) break;
         within(idleMs);
       }
     } finally {
+      this.busy.delete(socket);
       clearTimeout(timer);
     }
   }
