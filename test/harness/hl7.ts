@@ -62,7 +62,7 @@ export const admission = ({ mrn, ...head }: { mrn: string } & Partial<Head>): st
     msh({ type: 'ADT^A01^ADT_A01', ...head }),
     'EVN|A01|20240301100000+0000',
     pid(mrn),
-    'PV1|1|I|WARD^12^1||||||||CAR|||||||||V1^^^MAIN^VN|||||||||||||||||||||||||20240301093000+0000',
+    `PV1|1|I|WARD^12^1|||||||CAR|||||||||V-${mrn}^^^MAIN^VN|||||||||||||||||||||||||20240301093000+0000`,
   );
 
 export const result = ({

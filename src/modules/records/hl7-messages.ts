@@ -16,7 +16,7 @@ import type { Hl7Feed } from '../../platform/config/hl7-feeds.js';
 import { hmac, KeyRing } from '../../platform/crypto/index.js';
 import { newId } from '../../platform/ids.js';
 import { Hl7Repository, type Asking, type MessageKey } from './hl7.repository.js';
-import { candidatesOf, type Broken } from './import-candidates.js';
+import { candidatesOf, keyOf, type Broken, type Candidate } from './import-candidates.js';
 import type { InspectedEntry } from './import-intake.js';
 import type { Delivery, ImportCtx } from './import-job.js';
 import { ImportJobRepository } from './import-job.repository.js';
@@ -43,6 +43,8 @@ export interface Prepared {
   merges: Translated['merges'];
 }
 
+/** Of letting go what waited for this message; what is left after so many, the import's job does. */
+const MAX_STEPS = 3;
 const MAC_HEAD = 'portico/hl7-message/1\0';
 
 /** HL7 v2 messages → records, by the way of all imports; one that cannot be taken lies on the work list, as a whole. */
@@ -144,11 +146,32 @@ export class Hl7Messages {
     const known = new Set((await tools.feed.known(ctx, delivery.source, keys)).map(({ sourceId }) => sourceId));
     const unheardOf = priors.filter(({ sourceId }) => !known.has(sourceId)).map(({ entry }) => entry);
     const identified = candidatesOf([...entries, ...unheardOf], report);
+    if (merges.length === 0) await this.keepApart(ctx, identified.candidates, delivery, report, tools);
     if (!report.mustFail) await new ImportRun(ctx, delivery, report, tools).store(identified);
     if (report.mustFail) return findingsOf(prepared, report);
     await this.merge(ctx, merges, delivery, report, tools);
     await this.rows.take(ctx, delivery, `${header.type}^${header.event}`, this.keyOf(header, prepared.text));
     return [];
+  }
+
+  /**
+   * A number that is used for somebody else now (laboratories and registrations begin anew) must not take a record out of a chart and
+   * put another person's in its place.
+   */
+  private async keepApart(
+    ctx: ImportCtx,
+    candidates: readonly Candidate[],
+    { source }: Delivery,
+    report: ImportReport,
+    tools: Tools,
+  ): Promise<void> {
+    const known = new Map((await tools.feed.known(ctx, source, candidates)).map((record) => [keyOf(record), record]));
+    const patient = candidates.find(({ type }) => type === 'Patient');
+    const chart = patient === undefined ? null : (known.get(keyOf(patient))?.patientId ?? null);
+    for (const candidate of candidates) {
+      const owner = known.get(keyOf(candidate))?.patientId ?? null;
+      if (candidate.type !== 'Patient' && owner !== null && owner !== chart) report.reject(candidate, ...OF_ANOTHER);
+    }
   }
 
   /** What is wrong with a message as far as that can be told without storing it. */
@@ -195,7 +218,13 @@ export class Hl7Messages {
   }
 
   private async tell(ctx: ImportCtx, delivery: Delivery, report: ImportReport, tools: Tools): Promise<void> {
-    const { released, isDone } = await new ImportRelease(ctx, delivery, tools).step();
+    const release = new ImportRelease(ctx, delivery, tools);
+    let [released, isDone] = [0, false];
+    for (let step = 0; step < MAX_STEPS && !isDone; step++) {
+      const done = await release.step();
+      released += done.released;
+      isDone = done.isDone;
+    }
     await this.jobs.issues(ctx, { id: delivery.importId, issues: 0 }, report.issues, null);
     await this.rows.close(ctx, delivery.importId, report, released, !isDone);
   }
@@ -204,6 +233,8 @@ export class Hl7Messages {
     return { sender, controlId, macs: this.macKeys.map((key) => hmac(key, MAC_HEAD, text)) };
   }
 }
+
+const OF_ANOTHER = ['other-patient', '', 'This number is known, as one of another patient.'] as const;
 
 /** From whom nobody agreed to take messages, none is taken. */
 export const isSenderOf = ({ senders }: Hl7Feed, { application, facility }: Hl7Header): boolean =>
