@@ -28,7 +28,6 @@ const MSH_FIELDS = 18;
 const HEAD_BYTES = 4_096;
 const REPLACED = '\uFFFD';
 // Segments end with CR; everything else below the blank is no text, and FHIR could not hold it.
-// eslint-disable-next-line no-control-regex -- these are what is looked for
 const NO_TEXT = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
 export interface Decoded {

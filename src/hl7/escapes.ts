@@ -10,7 +10,6 @@ export interface Separators {
 const HEX = /^X((?:[0-9A-F]{2}){1,100})$/i;
 const LINES = /^\.(?:br|sp(\d{0,2}))$/;
 const LAYOUT = /^(?:H|N|\.(?:fi|nf|ce|in[+-]?\d{0,3}|ti[+-]?\d{0,3}|sk[+-]?\d{0,3}))$/;
-// eslint-disable-next-line no-control-regex -- these are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 /** The text that was meant. What is unknown here (other character sets, a sender's own) stays as it was sent. */

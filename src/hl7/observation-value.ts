@@ -4,7 +4,7 @@ import type { Segment } from './segment.js';
 import { dateTimeOf, timeOf } from './times.js';
 
 /** A number that keeps its digits when it is written: 1.50 stays 1.50. */
-const written = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+const written = (text: string): unknown => (JSON as unknown as { rawJSON: (text: string) => unknown }).rawJSON(text);
 
 const NUMBER = /^([+-]?)0*(\d*)(?:\.(\d*))?$/;
 const COMPARED = /^(<=|>=|<|>)\s*([+-]?[\d.]+)$/;

@@ -15,7 +15,7 @@ import {
   sendMessage,
 } from '../harness/hl7.js';
 import { checkLedger } from '../harness/ledger.js';
-import { makeAdmin, makeFeed, makePatient, makeStaff, type Caller, type Patient } from '../harness/people.js';
+import { makeAdmin, makeFeed, makePatient, type Caller, type Patient } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
 const SOURCE = 'https://lab.test';
@@ -314,80 +314,5 @@ describe('who may send', () => {
     await importLines(feed, patientText('fhir-1', 'MRN-1'));
     await worked(portal);
     expect(await listed(pat, 'Patient')).toHaveLength(2);
-  });
-});
-
-describe('a message that cannot be taken', () => {
-  interface Item {
-    id: string;
-    type: string;
-    sourceId: string;
-    version: number;
-    operationOutcome: { issue: { expression?: string[] }[] };
-  }
-  let officer: Caller;
-  const work = async (state = 'open'): Promise<Item[]> =>
-    (
-      (await officer.get(`/v1/imports/quarantine?state=${state}&limit=200`).expect(200)).body as { items: Item[] }
-    ).items.filter(({ type }) => type === 'Hl7Message');
-  const itemOf = async (sourceId: string, state = 'open') =>
-    (await work(state)).find((item) => item.sourceId === sourceId)!;
-  const put = (id: string, version: number, text: string) =>
-    officer
-      .send('put', `/v1/imports/quarantine/${id}`)
-      .set('If-Match', `"${version}"`)
-      .set('Content-Type', 'application/hl7-v2')
-      .send(text);
-  const broken = (id: string, code: string) =>
-    result({ mrn: 'MRN-1', id, order: id, obx: [glucose('5.55', 'Q', code)] });
-
-  beforeAll(async () => {
-    officer = await makeStaff(portal, admin, 'records_officer');
-  });
-
-  it('lies on the work list as a whole, with where it is wrong, and the next one is taken', async () => {
-    const before = await chartState(portal);
-    const { body } = await sendMessage(feed, broken('BAD-1', 'BAD')).expect(422);
-    expect(fieldsOf(body as string)).toMatchObject({
-      MSA: ['MSA', 'AE', 'BAD-1'],
-      ERR: ['ERR', '', 'OBX^1^11', '103^Table value not found^HL70357', 'E', '', '', '', expect.any(String) as unknown],
-    });
-    expect(await chartState(portal)).toEqual(before);
-    const item = await itemOf('BAD-1');
-    expect(item.operationOutcome.issue[0]).toMatchObject({ expression: ['OBX[1]-11'] });
-    const view = await officer.get(`/v1/imports/quarantine/${item.id}`).expect(200);
-    expect(view.body).toMatchObject({ message: broken('BAD-1', 'BAD'), resource: null });
-    expect(await acknowledged(feed, broken('BAD-1', 'BAD'))).toBe('AE');
-    expect(await work()).toHaveLength((await work()).filter(({ sourceId }) => sourceId !== 'BAD-1').length + 1);
-    expect(await acknowledged(feed, result({ mrn: 'MRN-1', order: 'AFTER', obx: [glucose('1', 'F', 'AFTER')] }))).toBe(
-      'AA',
-    );
-  });
-
-  it('is put right, tried again, and gets into its chart', async () => {
-    const { id, version } = await itemOf('BAD-1');
-    const right = broken('BAD-1', 'BAD').replace('|||Q|||', '|||F|||');
-    await put(id, version, right.replace('BAD-1|P', 'OTHER|P')).expect(422);
-    await put(id, version, 'no message').expect(400);
-    const still = await put(id, version, broken('BAD-1', 'WORSE')).expect(200);
-    expect((still.body as Item).operationOutcome.issue).toHaveLength(1);
-    const put2 = await put(id, (still.body as Item).version, right).expect(200);
-    expect((put2.body as Item).operationOutcome.issue).toEqual([]);
-    await officer.post(`/v1/imports/quarantine/${id}/retry`).expect(202);
-    await worked(portal);
-    expect(await itemOf('BAD-1', 'released')).toMatchObject({ id });
-    const { rows } = await portal.owner.query("SELECT message_id FROM records.record WHERE code = 'BAD'");
-    expect(rows).toEqual([{ message_id: 'BAD-1' }]);
-  });
-
-  it('that is no better comes back to the list, and is discarded for a reason', async () => {
-    await acknowledged(feed, broken('BAD-2', 'BAD-2'));
-    const { id } = await itemOf('BAD-2');
-    await officer.post(`/v1/imports/quarantine/${id}/retry`).expect(202);
-    await worked(portal);
-    expect(await itemOf('BAD-2')).toMatchObject({ id });
-    await officer.post(`/v1/imports/quarantine/${id}/discard`, { reason: 'A test of the interface.' }).expect(200);
-    expect(await acknowledged(feed, broken('BAD-2', 'BAD-2'))).toBe('AE');
-    expect(await itemOf('BAD-2')).toBeUndefined();
   });
 });

@@ -28,6 +28,24 @@ async function client(from?: string): Promise<MllpClient> {
   return one;
 }
 
+/** Events of the imports that messages came with. */
+async function told(which: string): Promise<number> {
+  const { rows } = await portal.owner.query<{ n: number }>(
+    `SELECT count(*)::integer AS n FROM (SELECT request_id FROM audit.inbox UNION ALL SELECT request_id FROM audit.entry) e
+       JOIN records.import i ON i.request_id::text = e.request_id::text JOIN records.hl7_message m USING (import_id) WHERE ${which}`,
+  );
+  return rows[0]!.n;
+}
+
+/** Events of what was refused. */
+async function refusals(): Promise<number> {
+  const { rows } = await portal.owner.query<{ n: number }>(
+    `SELECT count(*)::integer AS n FROM (SELECT event::text AS event FROM audit.inbox UNION ALL SELECT leaf FROM audit.entry) e
+      WHERE event LIKE '%"sub":"Import.import"%' AND event LIKE '%"out":4%'`,
+  );
+  return rows[0]!.n;
+}
+
 describe('MLLP', () => {
   beforeAll(async () => {
     const file = feedsFile(
@@ -62,10 +80,7 @@ describe('MLLP', () => {
       "SELECT 1 FROM records.record WHERE message_id = 'ONE' AND type = 'Observation'",
     );
     expect(rows).toHaveLength(1);
-    const events = await portal.owner.query(
-      "SELECT 1 FROM audit.inbox WHERE event::text LIKE '%Import.import%' UNION ALL SELECT 1 FROM audit.entry WHERE false",
-    );
-    expect(events).toBeDefined();
+    expect(await told("m.control_id = 'ONE'")).toBeGreaterThan(1);
     expect(codeOf(await lab.send(result({ mrn: 'M-1', obx: [glucose('5.10')], id: 'ONE', order: 'O1' })))).toBe('AA');
   });
 
@@ -109,11 +124,12 @@ describe('MLLP', () => {
   });
 
   it('refuses a sender on no list, or from elsewhere, and keeps nothing', async () => {
-    const before = await chartState(portal);
+    const [before, refused] = [await chartState(portal), await refusals()];
     const lab = await client();
     expect(codeOf(await lab.send(admission({ mrn: 'M-4', facility: 'NOBODY' })))).toBe('AR');
     expect(codeOf(await lab.send(admission({ mrn: 'M-4', facility: 'FAR' })))).toBe('AR');
     expect(await chartState(portal)).toEqual(before);
+    expect(await refusals()).toBe(refused + 2);
   });
 
   it('puts no segments of a text into anybody’s chart', async () => {

@@ -104,7 +104,7 @@ export const fieldsOf = (ack: string): Record<string, string[]> =>
       .filter(Boolean)
       .map((line) => {
         const [name, ...fields] = line.split('|');
-        return [name!, name === 'MSH' ? [name!, '|', ...fields] : [name!, ...fields]];
+        return [name!, name === 'MSH' ? [name, '|', ...fields] : [name!, ...fields]];
       }),
   );
 

@@ -59,7 +59,7 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
     this.server.on(mllp.tls === 'off' ? 'connection' : 'secureConnection', (socket: Socket) =>
       this.serve(socket, mllp),
     );
-    this.server.on('tlsClientError', (_, socket) => socket.destroy());
+    this.server.on('tlsClientError', (_: Error, socket: Socket) => void socket.destroy());
     this.server.listen(mllp.port, mllp.host).unref();
     await once(this.server, 'listening');
     this.logger.info('HL7 v2 messages are taken over MLLP', { component: 'mllp', port: this.port!, tls: mllp.tls });
