@@ -189,6 +189,19 @@ describe('MLLP', () => {
     for (const one of slow) await one.end();
   });
 
+  it('asks for a message once more that it could not store, and then takes it', async () => {
+    const lab = await client();
+    const text = result({ mrn: 'M-9', obx: [glucose('9.90')], order: 'AWAY', id: 'AWAY' });
+    await portal.owner.query('ALTER TABLE records.hl7_message RENAME TO away');
+    const ack = await lab.send(text);
+    expect(fieldsOf(ack!)).toMatchObject({ MSA: ['MSA', 'AR', 'AWAY'] });
+    expect(fieldsOf(ack!).ERR![3]).toMatch(/^207\^/);
+    await portal.owner.query('ALTER TABLE records.away RENAME TO hl7_message');
+    const { rows } = await portal.owner.query("SELECT 1 FROM users.patient WHERE mrn = 'M-9'");
+    expect(rows).toEqual([]);
+    expect(codeOf(await lab.send(text))).toBe('AA');
+  });
+
   it('refuses everything of a feed whose account was disabled', async () => {
     const { rows } = await portal.owner.query<{ id: string }>(
       'SELECT account_id AS id FROM users.feed WHERE source = $1',

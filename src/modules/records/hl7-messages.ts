@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import {
   ACCEPTED,
+  CHARSET_NAMES,
   Hl7Fault,
   readMessage,
   translate,
@@ -11,7 +12,7 @@ import {
   type Verdict,
 } from '../../hl7/index.js';
 import type { ResourceInspector } from '../../fhir/index.js';
-import { CONFIG, type Config } from '../../platform/config/config.js';
+import { CONFIG, ConfigError, type Config } from '../../platform/config/config.js';
 import type { Hl7Feed } from '../../platform/config/hl7-feeds.js';
 import { hmac, KeyRing } from '../../platform/crypto/index.js';
 import { newId } from '../../platform/ids.js';
@@ -60,6 +61,11 @@ export class Hl7Messages {
     private readonly jobs: ImportJobRepository,
     ring: KeyRing,
   ) {
+    const unknown = config.hl7.feeds.filter(({ charset }) => !CHARSET_NAMES.includes(charset));
+    if (unknown.length > 0)
+      throw new ConfigError(
+        unknown.map(({ source }) => `HL7_FEEDS_FILE: ${source}: charset must be one of ${CHARSET_NAMES.join(', ')}`),
+      );
     this.feeds = new Map(config.hl7.feeds.map((feed) => [feed.source, feed]));
     this.hospitalMrnSystem = config.hospital.mrnSystem;
     this.macKeys = ring.subkeys('records/hl7-message');
