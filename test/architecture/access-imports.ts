@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Vault } from '../../src/platform/database/vault.js';
 import { quarantinePlace } from '../../src/modules/records/quarantine.store.js';
 import { weightText, worked } from '../harness/feed.js';
+import { admission } from '../harness/hl7.js';
 import { NOBODY } from '../harness/hospital.js';
 import type { Relation } from './access-matrix.js';
 import type { Sent } from './access-requests.js';
@@ -22,6 +23,19 @@ export const openImport =
     );
     return { params: { id }, subjects: nobody, after: () => worked(portal), ...sent };
   };
+
+/** A message about somebody new: events of the import and of their chart. */
+export function admitted({ portal }: World): Sent {
+  const mrn = randomUUID();
+  const chart = async (): Promise<(string | null)[]> => {
+    const { rows } = await portal.owner.query<{ id: string }>(
+      'SELECT patient_id AS id FROM users.patient WHERE mrn = $1',
+      [mrn],
+    );
+    return [null, ...rows.map(({ id }) => id)];
+  };
+  return { message: admission({ mrn }), subjects: chart };
+}
 
 /** A record in quarantine, of the feed's own import or another's. */
 export const quarantined =

@@ -352,6 +352,7 @@ PUT /v1/sensitivity-rules                       -  401 403 403 403 403 200 403 4
 
 # The feed brings in and sees what became of its own imports.
 POST /v1/imports                                -  401 403 403 403 403 403 403 403 202 403
+POST /v1/imports/hl7                            -  401 403 403 403 403 403 403 403 200 403
 POST /v1/imports/open                           -  401 403 403 403 403 403 403 403 201 403
 POST /v1/imports/:id/files                    own  401 403 403 403 403 403 403 403 201 403
                                        other none  401 403 403 403 403 403 403 403 404 403

@@ -19,7 +19,7 @@ import {
   type Account,
   type World,
 } from './access-world.js';
-import { merge, openImport, quarantined } from './access-imports.js';
+import { admitted, merge, openImport, quarantined } from './access-imports.js';
 import {
   correct,
   decide,
@@ -71,6 +71,8 @@ export interface Sent {
   bundle?: string;
   /** A file of lines, in place of a JSON body. */
   lines?: string;
+  /** An HL7 v2 message, in place of a JSON body. */
+  message?: string;
   /** A form, in place of a JSON body. */
   form?: Record<string, string>;
   query?: string;
@@ -500,6 +502,7 @@ export const REQUESTS: Record<string, Ask> = {
     subjects: nobody,
     after: () => worked(portal),
   }),
+  'POST /v1/imports/hl7': admitted,
   'POST /v1/imports/open': () => ({ body: {}, subjects: nobody }),
   'POST /v1/imports/:id/files': openImport({ lines: '{"resourceType":"Organization","id":"o","name":"O"}' }),
   'POST /v1/imports/:id/complete': openImport(),

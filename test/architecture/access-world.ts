@@ -3,6 +3,7 @@ import { PasswordHasher } from '../../src/platform/crypto/index.js';
 import type { Role } from '../../src/platform/access/vocabulary.js';
 import { bundleOf, entryOf, importBundle, patientText, weightText, type ImportResult } from '../harness/feed.js';
 import { known, NOBODY, openHospital, registered, SOURCE, type Hospital } from '../harness/hospital.js';
+import { feedsFile } from '../harness/hl7.js';
 import { makeDirectory, makeFeed, makePatient, signInAs, type Caller, type Credentials } from '../harness/people.js';
 import type { Portal } from '../harness/portal.js';
 import type { FakeProvider } from '../harness/identity-providers.js';
@@ -183,7 +184,7 @@ async function fillCharts(
 
 export async function openWorld(): Promise<World> {
   const { provider, env } = await openProvider();
-  const hospital = await openHospital(env);
+  const hospital = await openHospital({ ...env, HL7_FEEDS_FILE: feedsFile({ source: SOURCE }) });
   const { portal, anna, bela, clinician, admin } = hospital;
   const chart = async () => (await registered(hospital, { email: 'home@home.test' })).id;
   const charts: Record<string, string> = { own: bela.patientId, team: anna.patientId, none: NOBODY };

@@ -40,6 +40,7 @@ portal_app
   # Names behind the ids of the audit trail: it asks by itself whether an officer is on duty.
   users.names_of()              EXECUTE
   users.chart_of_feed()         EXECUTE
+  users.feed_account()          EXECUTE
 
   # Sign-in: sessions and passwords leave a trace, what is used up may go.
   auth.credential               SELECT INSERT UPDATE
@@ -107,6 +108,7 @@ portal_app
   records.sweep_chunks()        EXECUTE
   records.retry_quarantine()    EXECUTE
   # Merges: a feed declares, the records office settles, each by one function.
+  records.hl7_message           SELECT INSERT
   records.chart_merge           SELECT
   records.merge_charts()        EXECUTE
   records.settle_merge()        EXECUTE

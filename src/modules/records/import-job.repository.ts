@@ -108,7 +108,12 @@ export class ImportJobRepository {
     if (rows.length === 0) throw new Superseded(id);
   }
 
-  async issues({ db }: Work, job: ImportJob, issues: readonly Issue[], fileId: string | null): Promise<void> {
+  async issues(
+    { db }: Pick<Work, 'db'>,
+    job: Pick<ImportJob, 'id' | 'issues'>,
+    issues: readonly Issue[],
+    fileId: string | null,
+  ): Promise<void> {
     if (issues.length === 0) return;
     await db.query(
       `INSERT INTO records.import_issue (import_id, ordinal, file, entry, line, full_url, severity, code, path, detail)

@@ -51,7 +51,7 @@ export class ImportReport {
   private isFailed = false;
 
   constructor(
-    private readonly bundleType: BundleType | 'ndjson',
+    private readonly bundleType: BundleType | 'ndjson' | 'hl7-v2',
     /** Issues that there is still room for; below 0: it was said already that there are too many. */
     private readonly room = MAX_ISSUES,
   ) {}
@@ -60,9 +60,9 @@ export class ImportReport {
     return this.outcomes.size;
   }
 
-  /** Only a transaction refuses the whole of it for one broken entry. */
+  /** Only a transaction, and a message, are refused as a whole for one broken entry. */
   get isAtomic(): boolean {
-    return this.bundleType === 'transaction';
+    return this.bundleType === 'transaction' || this.bundleType === 'hl7-v2';
   }
 
   reject(entry: Named, code: string, path: string, detail: string): void {
@@ -139,7 +139,8 @@ export class ImportReport {
   }
 
   private named({ index, fullUrl }: Named): Pick<Issue, 'entry' | 'line' | 'fullUrl'> {
-    const place = this.bundleType === 'ndjson' ? { entry: null, line: index } : { entry: index, line: null };
+    const isByLine = this.bundleType === 'ndjson' || this.bundleType === 'hl7-v2';
+    const place = isByLine ? { entry: null, line: index } : { entry: index, line: null };
     return { ...place, fullUrl: fullUrl?.slice(0, MAX_TEXT) ?? null };
   }
 }

@@ -229,7 +229,8 @@ const WITHDRAWN =
   'The record was deleted or entered in error, and this version is not newer: it is in the history only.';
 
 const NOT_MERGED = 'merge-refused';
-const MERGES: Record<Merged, readonly [string, string]> = {
+/** What a feed is told of a merge that it declared. */
+export const MERGES: Record<Merged, readonly [string, string]> = {
   merged: [
     'charts-merged',
     'Two charts are shown as one; accounts are cut off from both until the records office has looked at it.',

@@ -30,15 +30,17 @@ import { ImportReport, MAX_ISSUES } from './import-report.js';
 import { ImportRun, type Tools } from './import-run.js';
 import { add, refuseLine, rounds, withClock } from './import-steps.js';
 import { bundleLimits } from './import-limits.js';
-import { QuarantineStore } from './quarantine.store.js';
+import { Hl7Messages } from './hl7-messages.js';
+import { MESSAGE, QuarantineStore, type Quarantined } from './quarantine.store.js';
 import { RecordWords } from './record-words.js';
 
 /** Does the work of one import, in transactions that each note how far it is: whoever comes next goes on from there. */
 @Injectable()
 export class ImportWorker implements OnApplicationShutdown {
-  private readonly inspector = new ResourceInspector();
+  readonly inspector = new ResourceInspector();
   private readonly limits: BundleLimits;
-  private readonly tools: Tools;
+  /** For those who store what is no file of an import. */
+  readonly tools: Tools;
 
   constructor(
     @Inject(CONFIG) config: Config,
@@ -47,6 +49,7 @@ export class ImportWorker implements OnApplicationShutdown {
     private readonly database: Database,
     private readonly sink: AuditSink,
     private readonly clock: Clock,
+    private readonly messages: Hl7Messages,
     feed: FeedRepository,
     awaited: AwaitedRepository,
     quarantine: QuarantineStore,
@@ -199,6 +202,7 @@ export class ImportWorker implements OnApplicationShutdown {
     await this.transaction(job, async (ctx) => {
       const record = await this.tools.quarantine.retried(ctx, id);
       if (!record) return;
+      if (record.type === MESSAGE) return this.retryMessage(ctx, job, record);
       const report = new ImportReport('collection');
       const inspection = await this.inspect(record.text);
       const entry = { index: record.line, resource: { text: record.text, inspection } };
@@ -214,6 +218,22 @@ export class ImportWorker implements OnApplicationShutdown {
       await this.jobs.issues(ctx, job, report.issues, null);
       await this.jobs.progress(ctx, job);
     });
+  }
+
+  private async retryMessage(ctx: ImportCtx, job: ImportJob, { id, text }: Quarantined): Promise<void> {
+    const report = new ImportReport('hl7-v2');
+    const feed = this.messages.feedOf(job.source);
+    const prepared = feed && (await this.messages.prepare(text, feed, this.inspector));
+    const delivery = { ...this.delivery(job, null), messageId: prepared?.header?.controlId ?? null };
+    const findings = prepared ? await this.messages.store(ctx, prepared, delivery, report, this.tools) : [FEED_UNKNOWN];
+    if (findings.length > 0) {
+      report.fail();
+      job.counts.quarantined++;
+    }
+    await this.tools.quarantine.settle(ctx, id, findings.length === 0, findings.length === 0 ? null : findings);
+    add(job, report);
+    await this.jobs.issues(ctx, job, report.issues, null);
+    await this.jobs.progress(ctx, job);
   }
 
   private delivery({ id, source, accountId }: ImportJob, fileId: string | null): Delivery {
@@ -266,6 +286,13 @@ export class ImportWorker implements OnApplicationShutdown {
     return this.sink.work(db, { code: 'Import.import', act: 'C', accountId, sessionId, requestId, at, touches });
   }
 }
+
+const FEED_UNKNOWN = {
+  severity: 'error' as const,
+  code: 'feed-unknown',
+  path: '',
+  detail: 'The feed is not, or no more, among those that send messages.',
+};
 
 /** Does a part of a transaction that is undone by itself where the database refuses what is in it: false. */
 type Apart = (part: () => Promise<void>) => Promise<boolean>;

@@ -16,9 +16,9 @@ import {
 import { IMPORT_MEDIA_TYPE, NDJSON_TYPES } from './records.errors.js';
 import { ImportService, type Upload } from './import.service.js';
 
-type Given = Record<string, string | undefined>;
+export type Given = Record<string, string | undefined>;
 
-const uploadOf = (body: unknown, headers: Given, name?: string): Upload => ({
+export const uploadOf = (body: unknown, headers: Given, name?: string): Upload => ({
   body,
   mediaType: (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase(),
   length: headers['content-length'] === undefined ? undefined : Number(headers['content-length']),

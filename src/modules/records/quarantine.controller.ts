@@ -12,7 +12,7 @@ import {
   RetryAccepted,
 } from './quarantine.dto.js';
 import { QuarantineService } from './quarantine.service.js';
-import { IMPORT_MEDIA_TYPE } from './records.errors.js';
+import { HL7_TYPES, IMPORT_MEDIA_TYPE } from './records.errors.js';
 
 @Controller('v1/imports/quarantine')
 export class QuarantineController {
@@ -22,7 +22,7 @@ export class QuarantineController {
   @Endpoint({
     action: 'list',
     subject: 'Quarantine',
-    summary: 'Records that are no good R4 and wait for somebody to put them right, oldest first',
+    summary: 'Records and messages that could not be taken and wait for somebody to put them right, oldest first',
     response: QuarantineItem,
     paged: true,
   })
@@ -45,9 +45,9 @@ export class QuarantineController {
   @Endpoint({
     action: 'update',
     subject: 'Quarantine',
-    summary: 'Put a corrected resource in its place; whether it is good now, the answer says',
+    summary: 'Put a corrected resource or message in its place; whether it is good now, the answer says',
     response: QuarantineView,
-    consumes: [IMPORT_MEDIA_TYPE],
+    consumes: [IMPORT_MEDIA_TYPE, ...HL7_TYPES],
     conditional: true,
   })
   correct(

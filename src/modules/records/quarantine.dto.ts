@@ -41,10 +41,10 @@ export class QuarantineItem {
   @Whole({ description: 'Entry of its Bundle (from 0) or line of its file (from 1).' })
   line: number;
 
-  @Text({ max: 64, description: 'FHIR type.' })
+  @Text({ max: 64, description: 'FHIR type; Hl7Message: an HL7 v2 message as a whole.' })
   type: string;
 
-  @Text({ max: 200, description: "The sender's id." })
+  @Text({ max: 200, description: "The sender's id; MSH-10 of a message." })
   sourceId: string;
 
   @Json({ description: 'What is wrong with it, as a FHIR OperationOutcome.' })
@@ -67,11 +67,17 @@ export class QuarantineItem {
 }
 
 export class QuarantineView extends QuarantineItem {
-  @Json({ fhir: true, description: 'The resource as it was sent.' })
-  resource: object;
+  @Json({ fhir: true, nullable: true, description: 'The resource as it was sent; null: it is a message.' })
+  resource: object | null;
 
   @Json({ fhir: true, nullable: true, description: 'What stands in its place when it is tried again.' })
   corrected: object | null;
+
+  @Text({ nullable: true, description: 'The message as it was sent (ER7); null: it is a resource.' })
+  message: string | null;
+
+  @Text({ nullable: true, description: 'The message that stands in its place when it is tried again.' })
+  correctedMessage: string | null;
 }
 
 export class RetryAccepted {

@@ -17,9 +17,14 @@ export const quarantinePlace = (id: string, column: 'resource' | 'corrected'): P
   column,
 });
 
+/** What a whole HL7 v2 message is called on the work list, in the place of a type: no type of FHIR has this name. */
+export const MESSAGE = 'Hl7Message';
+
 /** A record of the work list as a second try needs it. */
 export interface Quarantined {
   id: string;
+  /** FHIR type, or {@link MESSAGE}. */
+  type: string;
   line: number;
   text: string;
   /** What the fullUrls in it stood for. */
@@ -93,15 +98,15 @@ export class QuarantineStore {
   }
 
   async retried(ctx: ImportCtx, id: string): Promise<Quarantined | null> {
-    const [row] = await ctx.db.query<{ line: number; resource: string; corrected: string | null; names: Names }>(
-      `SELECT import_line AS line, resource, corrected, names FROM records.quarantine WHERE quarantine_id = $1 AND state = 'retrying'`,
+    const [row] = await ctx.db.query<{ type: string; line: number; resource: string; corrected: string | null; names: Names }>(
+      `SELECT type, import_line AS line, resource, corrected, names FROM records.quarantine WHERE quarantine_id = $1 AND state = 'retrying'`,
       [id],
     );
     if (!row) return null;
     const column = row.corrected === null ? 'resource' : 'corrected';
     const sealed = Buffer.from(row.corrected ?? row.resource, 'base64');
     const text = (await this.vault.open(ctx, quarantinePlace(id, column), sealed)).toString('utf8');
-    return { id, line: row.line, text, names: row.names, isCorrected: row.corrected !== null };
+    return { id, type: row.type, line: row.line, text, names: row.names, isCorrected: row.corrected !== null };
   }
 
   /** How a second try ended: in the chart, or back on the list with what was found this time (null: nothing was looked at). */

@@ -43,6 +43,23 @@ export const NDJSON_TYPES: readonly string[] = [
   'application/x-ndjson',
 ];
 
+/** HL7 over HTTP, and the names that are registered for it. */
+export const HL7_TYPES: readonly string[] = [
+  'x-application/hl7-v2+er7',
+  'application/hl7-v2',
+  'application/hl7-v2+er7',
+];
+
+export const notAMessage = (): Problem =>
+  new Problem(415, 'http.media-type', `Send an HL7 v2 message as ${HL7_TYPES[0]} or ${HL7_TYPES[1]}.`);
+
+export const noHl7Feed = (): Problem =>
+  new Problem(
+    403,
+    'records.hl7-not-agreed',
+    'No HL7 v2 messages are taken from this feed: the operator has to name it in HL7_FEEDS_FILE.',
+  );
+
 export const wrongMediaType = (): Problem =>
   new Problem(
     415,

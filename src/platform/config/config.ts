@@ -1,5 +1,6 @@
 import { cleanEnv } from 'envalid';
 import { ROLES, STAFF_ROLES, type Role } from '../access/vocabulary.js';
+import { readHl7Feeds, type Hl7Feed } from './hl7-feeds.js';
 import { problemsOf } from './problems.js';
 import { settings, type Settings } from './settings.js';
 import { readSsoProviders, type SsoProvider } from './sso-providers.js';
@@ -20,6 +21,15 @@ export interface SessionLimits {
   idleSeconds: number;
   /** Seconds after sign-in at which the session ends. */
   absoluteSeconds: number;
+}
+
+export interface MllpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'off' | 'server' | 'mutual';
+  readonly maxConnections: number;
+  readonly frameMs: number;
+  readonly idleMs: number;
 }
 
 /** The one validated, frozen configuration. Times in seconds, sizes in bytes. */
@@ -108,6 +118,8 @@ export interface Config {
     readonly witnesses: readonly { readonly url: string; readonly name: string; readonly vkey: string }[];
   };
   readonly metrics: { readonly host: string; readonly port: number } | null;
+  /** HL7 v2 messages: who may send them, and how. */
+  readonly hl7: { readonly feeds: readonly Hl7Feed[]; readonly maxBytes: number; readonly mllp: MllpConfig | null };
   readonly bcryptCost: number;
   readonly logLevel: string;
 }
@@ -131,6 +143,18 @@ const limits = (idle: number, absolute: number): SessionLimits => ({
   absoluteSeconds: absolute * 60,
 });
 
+function mllpOf(env: Settings): MllpConfig | null {
+  if (env.MLLP_PORT === undefined) return null;
+  return {
+    host: env.MLLP_HOST,
+    port: env.MLLP_PORT,
+    tls: env.MLLP_TLS,
+    maxConnections: env.MLLP_CONNECTIONS,
+    frameMs: env.MLLP_FRAME_SECONDS * 1000,
+    idleMs: env.MLLP_IDLE_MINUTES * 60_000,
+  };
+}
+
 /** Reads and checks the configuration; throws {@link ConfigError} with all problems. `demo` is a way to start, not a variable. */
 export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { demo?: boolean } = {}): Config {
   const problems: string[] = [];
@@ -142,6 +166,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
   if (problems.length > 0) throw new ConfigError(problems);
   problems.push(...problemsOf(env, options.demo ?? false));
   const ssoProviders = readSsoProviders(env.SSO_PROVIDERS_FILE, env.NODE_ENV === 'test', problems);
+  const hl7Feeds = readHl7Feeds(env.HL7_FEEDS_FILE, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const tls =
     env.TLS_CERT_FILE === ''
@@ -224,6 +249,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       witnesses: [...env.AUDIT_WITNESSES],
     },
     metrics: env.METRICS_PORT === undefined ? null : { host: env.METRICS_HOST, port: env.METRICS_PORT },
+    hl7: { feeds: hl7Feeds, maxBytes: env.HL7_LIMIT_MB * 1024 * 1024, mllp: mllpOf(env) },
     bcryptCost: env.BCRYPT_COST,
     logLevel: env.LOG_LEVEL,
   });

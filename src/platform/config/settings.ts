@@ -191,6 +191,27 @@ export const settings = {
     desc: 'largest imported file with a resource a line (MB); it must arrive within REQUEST_TIMEOUT_SECONDS',
   }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
+  HL7_FEEDS_FILE: str({
+    default: '',
+    desc: 'JSON list of the feeds that may send HL7 v2 messages, with their senders; empty: none. See src/modules/records/README.md',
+  }),
+  HL7_LIMIT_MB: num({ default: 16, desc: 'largest HL7 v2 message or batch (MB)' }),
+  MLLP_PORT: num({
+    default: undefined,
+    desc: 'port on MLLP_HOST that takes HL7 v2 messages over MLLP; 0 takes a free one. Empty: off',
+  }),
+  MLLP_HOST: str({ default: '127.0.0.1', desc: 'address of MLLP_PORT; MLLP knows no passwords: see MLLP_TLS' }),
+  MLLP_TLS: str({
+    choices: ['off', 'server', 'mutual'],
+    default: 'off',
+    desc: 'TLS of MLLP_PORT, with TLS_CERT_FILE and TLS_KEY_FILE; mutual: clients show a certificate of TLS_CLIENT_CA_FILE',
+  }),
+  MLLP_CONNECTIONS: num({ default: 100, desc: 'most connections to MLLP_PORT at a time' }),
+  MLLP_FRAME_SECONDS: num({
+    default: 30,
+    desc: 'longest time (seconds) that a message over MLLP may take to arrive, and a new connection to begin one',
+  }),
+  MLLP_IDLE_MINUTES: minutes(240, 'time without a message after which a connection to MLLP_PORT is closed'),
   AUDIT_ORIGIN: originName({
     default: '',
     desc: 'name under which checkpoints of the audit trail are signed; never to be changed afterwards. Default: host of PUBLIC_URL + /audit',
