@@ -20,6 +20,7 @@ import { RecordsImportJobs1763769600040 } from '../migrations/1763769600040-reco
 import { RecordsQuarantine1763769600041 } from '../migrations/1763769600041-records-quarantine.js';
 import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-proxies.js';
 import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
+import { RecordsAttachments1763769600049 } from '../migrations/1763769600049-records-attachments.js';
 import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
 import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
 import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
@@ -65,6 +66,7 @@ export const migrations = [
   RecordsMerges1763769600042,
   UsersProxies1763769600045,
   RecordsReading1763769600046,
+  RecordsAttachments1763769600049,
   AuthLines1763769600031,
   PlatformSchema1763769600032,
 ];

@@ -8,6 +8,9 @@ import { KeyRing } from '../../platform/crypto/index.js';
 import { Database } from '../../platform/database/database.js';
 import { Vault } from '../../platform/database/vault.js';
 import { Charts } from '../users/index.js';
+import { AttachmentSieve, type SpillTarget } from './attachment-sieve.js';
+import { Spills } from './attachment-spills.js';
+import { AttachmentStore } from './attachment.store.js';
 import { AwaitedRepository } from './awaited.repository.js';
 import { ChartMerges } from './chart-merges.js';
 import { FeedRepository } from './feed.repository.js';
@@ -47,6 +50,7 @@ export class ImportWorker implements OnApplicationShutdown {
     private readonly clock: Clock,
     feed: FeedRepository,
     awaited: AwaitedRepository,
+    attachments: AttachmentStore,
     quarantine: QuarantineStore,
     merges: ChartMerges,
     charts: Charts,
@@ -56,7 +60,7 @@ export class ImportWorker implements OnApplicationShutdown {
   ) {
     this.limits = bundleLimits(config);
     this.tools = {
-      ...{ feed, awaited, quarantine, merges, charts, words, vault },
+      ...{ feed, awaited, attachments, quarantine, merges, charts, words, vault },
       macKeys: ring.subkeys('records/content'),
       hospitalMrnSystem: config.hospital.mrnSystem,
     };
@@ -101,11 +105,14 @@ export class ImportWorker implements OnApplicationShutdown {
 
   /** A Bundle is one transaction, whatever its type: its entries mean each other. False: a transaction that was refused. */
   private async bundle(job: ImportJob, file: ImportFile): Promise<boolean> {
-    const { entries } = await readImport(this.bodies.read(job, file), this.limits, this.inspector);
+    const spills = this.spills(job);
+    const sieve = new AttachmentSieve(this.spillTarget(job, spills));
+    const { entries } = await readImport(this.bodies.read(job, file), this.limits, this.inspector, sieve);
     const report = new ImportReport(job.bundleType as BundleType, MAX_ISSUES - job.issues);
     return this.transaction(job, async (ctx) => {
       const identified = candidatesOf(withClock(entries, job), report);
-      if (!report.mustFail) await new ImportRun(ctx, this.delivery(job, null), report, this.tools).store(identified);
+      if (!report.mustFail)
+        await new ImportRun(ctx, this.delivery(job, null), report, this.tools, spills).store(identified);
       if (report.mustFail) report.fail();
       add(job, report);
       // Of a refused transaction only what it was refused for is in the report.
@@ -122,14 +129,16 @@ export class ImportWorker implements OnApplicationShutdown {
   /** Lines in groups, each in a transaction of its own; while one is stored, the next is inspected. */
   private async lines(job: ImportJob, file: ImportFile, mayGoOn: () => void): Promise<void> {
     const body = this.bodies.read(job, file, job.at.byte);
-    const groups = groupsOf(body, job.at, this.limits.maxEntryBytes, this.inspector);
+    const spills = this.spills(job);
+    const sieve = new AttachmentSieve(this.spillTarget(job, spills));
+    const groups = groupsOf(body, job.at, this.limits.maxEntryBytes, this.inspector, sieve);
     // Started and not awaited: its fault is met when its turn comes.
     const begun = (next: ReturnType<typeof groups.next>) => (next.catch(() => undefined), next);
     let next = begun(groups.next());
     for (let group = await next; !group.done; group = await next) {
       next = begun(groups.next());
       mayGoOn();
-      await this.group(job, file, group.value);
+      await this.group(job, file, group.value, spills);
     }
     await this.transaction(job, async (ctx) => {
       job.bytesDone += file.bytes - job.at.byte;
@@ -138,14 +147,14 @@ export class ImportWorker implements OnApplicationShutdown {
     });
   }
 
-  private async group(job: ImportJob, file: ImportFile, group: LineGroup): Promise<void> {
+  private async group(job: ImportJob, file: ImportFile, group: LineGroup, spills: Spills): Promise<void> {
     const report = new ImportReport('ndjson', MAX_ISSUES - job.issues);
     for (const { line, code, detail } of group.refused)
       report.reject({ index: line, type: 'unknown' }, code, '', detail);
     const delivery = this.delivery(job, file.id);
     await this.transaction(job, async (ctx) => {
       for (const round of rounds(withClock(group.entries, job)))
-        await new ImportRun(ctx, delivery, report, this.tools).store(candidatesOf(round, report));
+        await new ImportRun(ctx, delivery, report, this.tools, spills).store(candidatesOf(round, report));
       add(job, report);
       job.bytesDone += group.next.byte - job.at.byte;
       job.at = { file: job.at.file, ...group.next };
@@ -179,13 +188,29 @@ export class ImportWorker implements OnApplicationShutdown {
       for (const candidate of identified.candidates) candidate.isCorrected = record.isCorrected;
       const [again] = identified.broken;
       const good = { ...identified, broken: [] };
-      if (!again) await new ImportRun(ctx, this.delivery(job, null), report, this.tools).store(good);
+      if (!again) await new ImportRun(ctx, this.delivery(job, null), report, this.tools, this.spills(job)).store(good);
       const isGood = report.counts.rejected + report.counts.quarantined === 0;
       await this.tools.quarantine.settle(ctx, id, isGood, again?.findings ?? null);
       add(job, report);
       await this.jobs.issues(ctx, job, report.issues, null);
       await this.jobs.progress(ctx, job);
     });
+  }
+
+  private spills({ accountId }: ImportJob): Spills {
+    return new Spills((contentId, ordinal) => this.tools.attachments.chunks.read(accountId, contentId, ordinal));
+  }
+
+  /** Large contents are committed as they come; those that no record takes are swept. */
+  private spillTarget({ accountId, source }: ImportJob, spills: Spills): SpillTarget {
+    const { chunks, maxBytes } = this.tools.attachments;
+    return {
+      maxBytes,
+      put: (sealed) =>
+        this.database.write(accountId, (db) => chunks.put({ db, now: this.clock.now() }, source, sealed)),
+      load: (contentId, ordinal) => chunks.read(accountId, contentId, ordinal),
+      add: (sha256, content) => spills.add(sha256, content),
+    };
   }
 
   private delivery({ id, source, accountId }: ImportJob, fileId: string | null): Delivery {
