@@ -25,7 +25,7 @@ const ATTACHMENT_NAMES: ReadonlySet<string> = new Set([
   ...['attachment', 'photo', 'content', 'presentedForm', 'document', 'image'],
   ...['contentAttachment', 'sourceAttachment', 'valueAttachment', 'defaultValueAttachment', 'legallyBindingAttachment'],
 ]);
-const KEPT = ['data', '_data', 'url', 'contentType', 'title', 'size', 'hash', 'language', 'creation', 'resourceType'];
+const KEPT = ['data', 'url', 'contentType', 'title', 'size', 'hash', 'language', 'creation', 'resourceType'];
 const NAMES: ReadonlySet<string> = new Set(KEPT);
 const MAX_WORDS = 500;
 const MAX_DEPTH = 10_000;
@@ -40,6 +40,8 @@ interface Span {
 interface OpenObject {
   memberName: string;
   members: Map<string, Span>;
+  /** There is more said of its `data` (https://hl7.org/fhir/R4/json.html#primitive). */
+  hasShadow: boolean;
 }
 
 interface Place {
@@ -84,9 +86,10 @@ function placesIn(bytes: Buffer): Place[] {
     {
       key(key: string): void {
         name = key;
+        if (key === '_data') open.at(-1)!.hasShadow = true;
       },
       begin(kind: ContainerKind): void {
-        open.push({ memberName: name, members: new Map() });
+        open.push({ memberName: name, members: new Map(), hasShadow: false });
         if (kind === 'object') name = '';
       },
       end(kind: ContainerKind): void {
@@ -106,7 +109,7 @@ function placesIn(bytes: Buffer): Place[] {
   return places.sort((a, b) => a.start - b.start);
 }
 
-function placeOf(bytes: Buffer, { memberName, members }: OpenObject): Place | undefined {
+function placeOf(bytes: Buffer, { memberName, members, hasShadow }: OpenObject): Place | undefined {
   const value = (key: string): unknown => {
     const span = members.get(key);
     return span && (JSON.parse(bytes.toString('utf8', span.start, span.end)) as unknown);
@@ -119,7 +122,7 @@ function placeOf(bytes: Buffer, { memberName, members }: OpenObject): Place | un
   const isBinary = words('resourceType') === 'Binary';
   if (members.has('resourceType') && !isBinary) return undefined;
   const data = members.get('data');
-  const isCarried = data?.kind === 'string' && !members.has('_data') && (isBinary || members.has('contentType'));
+  const isCarried = data?.kind === 'string' && !hasShadow && (isBinary || members.has('contentType'));
   const url = isBinary || data ? undefined : members.get('url');
   const isNamed = url?.kind === 'string' && (members.has('contentType') || ATTACHMENT_NAMES.has(memberName));
   const span = isCarried ? data : isNamed ? url : undefined;

@@ -52,7 +52,6 @@ export const fetchBytes = (caller: Caller, path: string, headers: Record<string,
       const pieces: Buffer[] = [];
       answer.on('data', (piece: Buffer) => pieces.push(Buffer.from(piece)));
       answer.on('end', () => done(null, Buffer.concat(pieces)));
-      answer.on('error', (error) => done(error, null));
     });
 
 /** Some bytes that do not compress and are always the same; a PDF by their beginning. */

@@ -72,7 +72,7 @@ const SAME: Readonly<Record<string, string>> = {
 const ACTIVE: ReadonlySet<string> = new Set(['text/html', 'application/xml']);
 
 /** So much of a content is looked at for its type. */
-export const HEAD_BYTES = 1024 * 1024;
+const HEAD_BYTES = 1024 * 1024;
 const MARKUP = /^\uFEFF?\s*<(?:!doctype\s+html|html|head|body|script|svg|iframe|img|style|table|div|p|h[1-6])\b/is;
 /** Of a text that says no `<?xml`; more of it is not looked at for tags. */
 const MARKUP_CHARACTERS = 4_096;

@@ -1,5 +1,5 @@
 import type { Content } from '../../platform/content/index.js';
-import { open, seal, type DataKey, type Place } from '../../platform/crypto/index.js';
+import { seal, type DataKey, type Place } from '../../platform/crypto/index.js';
 import type { AttachmentFinding, Found } from './attachment-check.js';
 
 /** What is known of an attachment: clinical words, and what opens its content. Sealed under the key of its record. */
@@ -44,9 +44,6 @@ export const headPlaceOf = ({ id, recordId, version, ordinal }: AttachmentKey): 
 
 export const sealHead = (key: DataKey, at: AttachmentKey, head: AttachmentHead): string =>
   seal(key, headPlaceOf(at), JSON.stringify(head)).toString('base64');
-
-export const openHead = (key: DataKey, at: AttachmentKey, sealed: string): AttachmentHead =>
-  parseHead(open(key, headPlaceOf(at), Buffer.from(sealed, 'base64')));
 
 export const parseHead = (plain: Buffer): AttachmentHead => JSON.parse(plain.toString('utf8')) as AttachmentHead;
 

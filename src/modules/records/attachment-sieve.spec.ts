@@ -35,11 +35,11 @@ async function* pieces(bytes: Buffer, cuts: readonly number[]): AsyncGenerator<B
 }
 
 const content = fc.oneof(
-  fc.base64String({ maxLength: 60 }),
+  fc.base64String({ maxLength: 60, size: 'max' }),
   // What is no base64 to its end, or is written in another way.
   fc
     .tuple(
-      fc.base64String({ maxLength: 60 }),
+      fc.base64String({ maxLength: 60, size: 'max' }),
       fc.constantFrom('\\n', '=', ' ', '!', 'A', '\\"', '\u00e9', 'QQ==QQ==', 'AB=='),
     )
     .map((both) => both.join('')),

@@ -13,7 +13,7 @@ export interface SpillTarget {
 }
 
 /** Base64 of this length and more is stored ahead; what is shorter is in memory with its record. */
-export const SPILL_CHARACTERS = 1024 * 1024;
+const SPILL_CHARACTERS = 1024 * 1024;
 /** Chunks of one transaction. */
 const AT_ONCE = 8;
 /** White space around the colon that is looked at. */
@@ -112,6 +112,7 @@ class Value {
   /** Cannot be stored ahead: it is not base64 in the one way in which bytes are written. */
   isOdd = false;
   private held: Buffer[] = [];
+  private isPadded = false;
   private spilled: Spilled | null = null;
 
   constructor(
@@ -129,9 +130,10 @@ class Value {
     const whole = all.length - (all.length % 4);
     const text = all.toString('latin1', 0, whole);
     const decoded = Buffer.from(text, 'base64');
-    // What is given back later must be what was sent.
-    this.isOdd = decoded.toString('base64') !== text;
+    // What is given back later must be what was sent: nothing comes behind the padding.
+    this.isOdd = this.isPadded || decoded.toString('base64') !== text;
     if (this.isOdd) return;
+    this.isPadded = text.endsWith('=');
     this.held = whole < all.length ? [all.subarray(whole)] : [];
     await this.spilled.add(decoded);
   }

@@ -18,20 +18,24 @@ const STAND_IN = new RegExp(`"${PREFIX}[0-9a-f]{${DIGEST}}"`, 'g');
 
 /** Contents too large to be in memory with the record that they came in: stored ahead. What is no stand-in of this import's own means itself. */
 export class Spills {
-  private readonly contents = new Map<string, SpilledContent>();
+  /** Equal ones each by themselves: what two records carry goes with each of them. */
+  private readonly contents = new Map<string, SpilledContent[]>();
 
   constructor(private readonly load: (contentId: string, ordinal: number) => Promise<string | undefined>) {}
 
   /** Resolves with what to write in its place; `sha256` of the content, hexadecimal. */
   add(sha256: string, content: SpilledContent): string {
     const standIn = `${PREFIX}${sha256}`;
-    if (!this.contents.has(standIn)) this.contents.set(standIn, content);
+    const equal = this.contents.get(standIn);
+    if (equal) equal.push(content);
+    else this.contents.set(standIn, [content]);
     return standIn;
   }
 
-  /** What the text between the quotes of `data` stands for. */
+  /** Takes what the text between the quotes of `data` stands for. */
   of(data: Buffer): SpilledContent | undefined {
-    return data.length === LENGTH ? this.contents.get(data.toString('latin1')) : undefined;
+    const equal = data.length === LENGTH ? this.contents.get(data.toString('latin1')) : undefined;
+    return equal && equal.length > 1 ? equal.shift() : equal?.[0];
   }
 
   areIn(text: string): boolean {
@@ -44,7 +48,7 @@ export class Spills {
     let room = maxBytes - text.length;
     let at = 0;
     for (const { 0: all, index = 0 } of this.contents.size === 0 ? [] : this.standInsOf(text)) {
-      const spilled = this.contents.get(all.slice(1, -1))!;
+      const [spilled] = this.contents.get(all.slice(1, -1)) as [SpilledContent];
       if (spilled.isTooLarge) return null;
       room -= (spilled.content.bytes * 4) / 3;
       if (room < 0) return null;

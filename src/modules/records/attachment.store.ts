@@ -10,7 +10,7 @@ import type { ImportCtx } from './import-job.js';
 import type { ScopeKeys } from './import-writer.js';
 import { scopeOf } from './record-text.js';
 
-export const CHUNKS = 'records.attachment_chunk';
+const CHUNKS = 'records.attachment_chunk';
 /** Binaries and what they come with, in one step. */
 const AT_ONCE = 200;
 

@@ -44,7 +44,7 @@ const placeOf = (contentId: string, ordinal: number, total: number | null): Plac
 
 const keyOf = ({ id, key }: Pick<Content, 'id' | 'key'>): DataKey => dataKey(id, Buffer.from(key, 'base64'));
 
-export const chunksOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / CHUNK_BYTES));
+const chunksOf = (bytes: number): number => Math.max(1, Math.ceil(bytes / CHUNK_BYTES));
 
 /**
  * Seals one content as it comes (AES-256-GCM, NIST SP 800-38D), under a key of its own: whose it is may be known only at its end, or

@@ -6,7 +6,12 @@ const MAX_NAME = 120;
  * change of direction that would hide the real ending; names that are not ASCII have a plain form beside them.
  */
 export function attachmentDisposition(title: string, extension: string): string {
-  const words = title.normalize('NFC').toWellFormed().replace(UNSAFE, ' ').trim().replace(/^\.+/, '').trim();
+  const words = title
+    .normalize('NFC')
+    .toWellFormed()
+    .replace(UNSAFE, ' ')
+    .replace(/^[.\s]+/, '')
+    .trim();
   const stem = [...words].slice(0, MAX_NAME).join('').trim() || 'attachment';
   const name = stem.toLowerCase().endsWith(`.${extension}`) ? stem : `${stem}.${extension}`;
   const plain = name.replace(/[^\x20-\x7e]/g, '_').replace(/[%']/g, '_');
