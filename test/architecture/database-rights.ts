@@ -106,6 +106,8 @@ portal_app
   records.attachment            SELECT INSERT UPDATE(content_id head literal_id of_binary)
   records.attachment_chunk      SELECT INSERT
   records.sweep_attachment_chunks() EXECUTE
+  records.reads_version()       EXECUTE
+  records.reads_content()       EXECUTE
   records.take_import()         EXECUTE
   records.keep_import()         EXECUTE
   records.sweep_chunks()        EXECUTE
