@@ -113,7 +113,6 @@ suite(`attachments of real feeds${hasData ? '' : ' (skipped: the folder of sampl
         expect((await doctor.get(`/v1/records/${id}`).expect(200)).text).not.toContain('"data"');
       };
       for (let at = 0; at < rows.length; at += 16) await Promise.all(rows.slice(at, at + 16).map(look));
-      console.info(`${folder}: ${fetched} attachments`);
       expect(fetched).toBeGreaterThan(40);
     },
     180_000,
