@@ -21,6 +21,7 @@ import { RecordsQuarantine1763769600041 } from '../migrations/1763769600041-reco
 import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-proxies.js';
 import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
 import { RecordsHl71763769600047 } from '../migrations/1763769600047-records-hl7.js';
+import { RecordsAttachments1763769600049 } from '../migrations/1763769600049-records-attachments.js';
 import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
 import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
 import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
@@ -68,6 +69,7 @@ export const migrations = [
   UsersProxies1763769600045,
   RecordsReading1763769600046,
   RecordsHl71763769600047,
+  RecordsAttachments1763769600049,
   AuthLines1763769600031,
   PlatformSchema1763769600032,
   AuditIntake1763769600033,

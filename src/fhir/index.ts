@@ -1,6 +1,7 @@
 export { FhirReadError, readAdvice, type FhirReadErrorCode } from './json/fhir-read-error.js';
 export { readBundle, type BundleEntry, type BundleLimits } from './bundle-reader.js';
 export { parseReference, rewriteReferences } from './references.js';
+export { rewriteAttachments, type FoundAttachment } from './attachments.js';
 export { isSharedType, patientReferenceOf, provenanceTargetsOf } from './compartment.js';
 export { factsOf, type RecordFacts } from './facts.js';
 export { type Gist } from './gist.js';

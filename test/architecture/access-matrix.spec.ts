@@ -99,7 +99,9 @@ async function walk(route: string, { person, relation, sent, token }: Cell): Pro
   const answer = await send(world.portal, { route, sent, token, requestId });
   const body = answer.body as Record<string, unknown>;
   const { status } = answer;
-  expectSecurityHeaders(answer, /^GET \/docs(\/errors)?$/.test(route), status < 400 ? CACHED[route] : undefined);
+  // A page, or what must never become one: with a policy of its own.
+  const hasPolicy = /^GET (\/docs(\/errors)?|\/v1\/attachments\/:id|\/v1\/records\/:id\/original)$/.test(route);
+  expectSecurityHeaders(answer, hasPolicy, status < 400 ? CACHED[route] : undefined);
   expect(answer.headers['x-request-id']).toBe(requestId);
   if (status >= 400) {
     if (route.includes(' /scim/')) refusal(answer);

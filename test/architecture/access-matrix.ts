@@ -310,6 +310,16 @@ GET /v1/records/:id/history/:version          own  401 200 200 404 403 403 403 4
 GET /v1/records/:id/provenance                own  401 200 200 404 403 403 403 403 403 403
                                              team  401 404 404 200 403 403 403 403 403 403
                      ended future other held none  401 404 404 404 403 403 403 403 403 403
+# Attachments: as the record that they are part of.
+GET /v1/records/:id/attachments               own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+GET /v1/records/:id/original                  own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+GET /v1/attachments/:id                       own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
 # What people write: clinicians of the team, and patients for themselves.
 POST /v1/patients/:id/records                 own  401 201 403 404 403 403 403 403 403 403
                                              team  401 404 403 201 403 403 403 403 403 403

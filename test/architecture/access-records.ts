@@ -17,6 +17,14 @@ export const versions =
     subjects: ofChart(world, relation),
   });
 
+/** A long answer leaves two events: before its first byte, and before its last. */
+export const streamed =
+  (of: 'records' | 'attachments') =>
+  (world: World, _: Person, relation: Relation): Sent => ({
+    params: { id: world[of][relation]! },
+    subjects: () => [world.charts[relation]!, world.charts[relation]!],
+  });
+
 export const timeline = (world: World, _: Person, relation: Relation): Sent => ({
   params: { id: world.charts[relation]! },
   subjects: ofChart(world, relation),

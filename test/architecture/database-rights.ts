@@ -103,6 +103,12 @@ portal_app
   records.import_chunk          SELECT INSERT DELETE
   records.awaited               SELECT INSERT DELETE UPDATE(is_here)
   records.quarantine            SELECT INSERT UPDATE(changed_at changed_by corrected findings reason state version)
+  # Attachments go with their record; what no record has any more is swept.
+  records.attachment            SELECT INSERT UPDATE(content_id head literal_id of_binary)
+  records.attachment_chunk      SELECT INSERT
+  records.sweep_attachment_chunks() EXECUTE
+  records.reads_version()       EXECUTE
+  records.reads_content()       EXECUTE
   records.take_import()         EXECUTE
   records.keep_import()         EXECUTE
   records.sweep_chunks()        EXECUTE

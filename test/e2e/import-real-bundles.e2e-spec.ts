@@ -40,6 +40,10 @@ async function resourcesOf(path: string): Promise<Sent[]> {
 const countBy = (types: string[]): Record<string, number> =>
   Object.fromEntries(Object.entries(Object.groupBy(types, (type) => type)).map(([type, all]) => [type, all!.length]));
 
+/** Contents of attachments are kept apart, with an address in their place: see records-attachments-real. */
+const withoutContent = (line: string): string =>
+  line.replace(/\/(?:data="[^"]*"|url="\/v1\/attachments\/[0-9a-f-]{36}")$/, '/(content)');
+
 const suite = hasData ? describe : describe.skip;
 
 suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not here)'}`, () => {
@@ -134,7 +138,7 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
           await vault.open({ db }, placeOf(id, version), Buffer.from(sealed, 'base64')),
         );
         const [sent, stored] = [last.get(`${type}/${source_id}`)!, resource.toString()].map((text) =>
-          flat(parse(text)),
+          flat(parse(text)).map(withoutContent),
         );
         expect(stored).toEqual(sent);
         numbers += stored!.filter((line) => /=-?\d/.test(line)).length;

@@ -23,6 +23,7 @@ import type { Delivery, ImportCtx } from './import-job.js';
 import { ImportJobRepository } from './import-job.repository.js';
 import { ImportRelease } from './import-release.js';
 import { ImportReport } from './import-report.js';
+import { Spills } from './attachment-spills.js';
 import { ImportRun, MERGES, type Tools } from './import-run.js';
 import { MESSAGE } from './quarantine.store.js';
 
@@ -153,7 +154,9 @@ export class Hl7Messages {
     const unheardOf = priors.filter(({ sourceId }) => !known.has(sourceId)).map(({ entry }) => entry);
     const identified = candidatesOf([...entries, ...unheardOf], report);
     if (merges.length === 0) await this.keepApart(ctx, identified.candidates, delivery, report, tools);
-    if (!report.mustFail) await new ImportRun(ctx, delivery, report, tools).store(identified);
+    // A message is in memory as a whole: nothing of it was stored ahead.
+    const spills = new Spills(() => Promise.resolve(undefined));
+    if (!report.mustFail) await new ImportRun(ctx, delivery, report, tools, spills).store(identified);
     if (report.mustFail) return findingsOf(prepared, report);
     await this.merge(ctx, merges, delivery, report, tools);
     await this.rows.take(ctx, delivery, `${header.type}^${header.event}`, this.keyOf(header, prepared.text));

@@ -1,4 +1,5 @@
 import { FhirReadError, readAdvice, readBundle, type ResourceInspector } from '../../fhir/index.js';
+import type { AttachmentSieve } from './attachment-sieve.js';
 import { instantOf } from '../../fhir/index.js';
 import type { InspectedEntry } from './import-intake.js';
 import { linesOf, type Line, type LinesFrom } from './import-lines.js';
@@ -22,10 +23,11 @@ export async function* groupsOf(
   from: LinesFrom,
   maxLineBytes: number,
   inspector: ResourceInspector,
+  sieve: AttachmentSieve,
 ): AsyncGenerator<LineGroup> {
   let lines: Line[] = [];
   let bytes = 0;
-  for await (const line of linesOf(body, from, maxLineBytes)) {
+  for await (const line of linesOf(sieve.through(body), from, maxLineBytes, () => sieve.removed)) {
     lines.push(line);
     bytes += line.text?.length ?? 0;
     if (lines.length < GROUP_LINES && bytes < GROUP_BYTES) continue;

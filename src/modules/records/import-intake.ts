@@ -7,6 +7,7 @@ import {
   type Inspection,
   type ResourceInspector,
 } from '../../fhir/index.js';
+import { AttachmentSieve } from './attachment-sieve.js';
 import { unreadableBundle, unsupportedBundleType } from './records.errors.js';
 
 export interface InspectedEntry extends Omit<BundleEntry, 'resourceText'> {
@@ -76,9 +77,10 @@ export async function readImport(
   body: AsyncIterable<Uint8Array>,
   limits: BundleLimits,
   inspector: ResourceInspector,
+  sieve: AttachmentSieve,
 ): Promise<InspectedBundle> {
   const intake = new Intake(inspector);
-  const { type, timestamp } = await readWhole(body, limits, (entry) => intake.add(entry));
+  const { type, timestamp } = await readWhole(body, limits, sieve, (entry) => intake.add(entry));
   const entries = await intake.finish();
   for (const entry of entries) if (entry.request?.method === 'DELETE') entry.deletedAt = timestamp;
   return { type, entries };
@@ -86,20 +88,21 @@ export async function readImport(
 
 /** Reads a Bundle for nothing but its faults: a body that cannot be taken is refused before anything comes of it. */
 export async function checkBundle(body: AsyncIterable<Uint8Array>, limits: BundleLimits): Promise<BundleType> {
-  return (await readWhole(body, limits, () => undefined)).type;
+  return (await readWhole(body, limits, new AttachmentSieve(null), () => undefined)).type;
 }
 
 async function readWhole(
   body: AsyncIterable<Uint8Array>,
   limits: BundleLimits,
+  sieve: AttachmentSieve,
   onEntry: (entry: BundleEntry) => void | Promise<void>,
 ): Promise<{ type: BundleType; timestamp?: string }> {
   try {
-    const { type, timestamp } = await readBundle(body, limits, onEntry);
+    const { type, timestamp } = await readBundle(sieve.through(body), limits, onEntry);
     if (!isSupported(type)) throw unsupportedBundleType();
     return { type, timestamp: timestamp === undefined ? undefined : instantOf(timestamp) };
   } catch (error) {
-    throw error instanceof FhirReadError ? unreadableBundle(error) : error;
+    throw error instanceof FhirReadError ? unreadableBundle(error, sieve.removed) : error;
   }
 }
 

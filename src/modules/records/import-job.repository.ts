@@ -7,6 +7,9 @@ import type { Counts, CountsByType, Issue } from './import-report.js';
 
 type Work = Pick<Ctx, 'db' | 'now'>;
 
+/** Contents that are cleared away at once. */
+const SWEPT = 500;
+
 interface JobRow extends Counts {
   import_id: string;
   source: string;
@@ -159,5 +162,9 @@ export class ImportJobRepository {
   /** Bodies of uploads that broke off before then and that nobody cleared away; imports that nobody completed. */
   async sweep(before: Date, now: Date): Promise<void> {
     await this.database.write(null, (db) => db.query('SELECT records.sweep_chunks($1, $2)', [before, now]));
+    // A content may be stored long before its record, but not longer than an import's body is kept.
+    await this.database.write(null, (db) =>
+      db.query('SELECT records.sweep_attachment_chunks($1, $2)', [before, SWEPT]),
+    );
   }
 }

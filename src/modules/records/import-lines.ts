@@ -23,12 +23,13 @@ const BLANK = /^[\t\r ]*$/;
 
 /**
  * Lines of NDJSON (https://github.com/ndjson/ndjson-spec) as they arrive; blank ones count and are passed over. Memory is
- * bounded by one line; one that is longer than `maxBytes` is named and not kept.
+ * bounded by one line; one that is longer than `maxBytes` is named and not kept. `removed`: bytes of the file that did not come along.
  */
 export async function* linesOf(
   body: AsyncIterable<Buffer>,
   { byte, line }: LinesFrom,
   maxBytes: number,
+  removed: () => number = () => 0,
 ): AsyncGenerator<Line> {
   let parts: Buffer[] = [];
   let length = 0;
@@ -50,7 +51,7 @@ export async function* linesOf(
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
       length += end - from;
       if (length <= maxBytes) parts.push(chunk.subarray(from, end));
-      const found = take(at + end + 1);
+      const found = take(at + end + 1 + removed());
       if (found) yield found;
       from = end + 1;
     }
@@ -59,7 +60,7 @@ export async function* linesOf(
     else parts = [];
     at += chunk.length;
   }
-  const last = length > 0 ? take(at) : null;
+  const last = length > 0 ? take(at + removed()) : null;
   if (last) yield last;
 }
 

@@ -98,6 +98,14 @@ export class ImportRelease {
       source,
       resolved.map(({ record, keys: left }) => ({ recordId: record.recordId, isNew: false, keys: left })),
     );
+    const owners = new Map(released.map(({ record, namedPatientId: now }) => [record.recordId, now!]));
+    await tools.attachments.settle(ctx, source, this.keys, owners);
+    await tools.attachments.link(
+      ctx,
+      source,
+      this.keys,
+      resolved.map(({ record }) => record.recordId),
+    );
     await tools.awaited.arrived(
       ctx,
       source,
@@ -217,6 +225,7 @@ export class ImportRelease {
       const patientId = shown.get(namedPatientId) ?? namedPatientId;
       await tools.feed.adopt(ctx, [{ recordId: record.recordId, patientId, namedPatientId }]);
       await tools.awaited.settle(ctx, await this.earlierOf([[record.recordId, namedPatientId]], shown));
+      await tools.attachments.settle(ctx, delivery.source, this.keys, new Map([[record.recordId, namedPatientId]]));
     }
   }
 

@@ -1,32 +1,28 @@
 import type { KeyObject } from 'node:crypto';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { newId } from '../../platform/ids.js';
-import { asMentioned, isSharedType, rewriteReferences } from '../../fhir/index.js';
+import { asMentioned, isSharedType, readAdvice, rewriteReferences } from '../../fhir/index.js';
 import { hmac } from '../../platform/crypto/index.js';
-import type { Vault } from '../../platform/database/vault.js';
 import type { Charts } from '../users/index.js';
 import type { ChartMerges, Merged } from './chart-merges.js';
-import type { AwaitedRepository } from './awaited.repository.js';
-import type { FeedRepository, StoredRecord } from './feed.repository.js';
+import type { Spills } from './attachment-spills.js';
+import { restOf } from './attachment-taker.js';
+import type { StoredRecord } from './feed.repository.js';
 import { keyOf, type Candidate, type Identified } from './import-candidates.js';
 import type { Delivery, ImportCtx } from './import-job.js';
 import { placesOf } from './import-places.js';
 import { decide, feedPatient, isSame, type Incoming } from './import-plan.js';
 import { ReferenceBook, shouldResolve } from './import-references.js';
 import type { ImportReport } from './import-report.js';
-import { ImportWriter, type Decided } from './import-writer.js';
+import { MAX_ENTRY_BYTES } from './import-limits.js';
+import { ImportWriter, type Decided, type WriterTools } from './import-writer.js';
 import type { QuarantineStore } from './quarantine.store.js';
-import type { RecordWords } from './record-words.js';
 
 /** What a run works with; the same for all imports. */
-export interface Tools {
-  feed: FeedRepository;
-  awaited: AwaitedRepository;
+export interface Tools extends WriterTools {
   quarantine: QuarantineStore;
   merges: ChartMerges;
   charts: Charts;
-  words: RecordWords;
-  vault: Vault;
   /** Keys of content MACs, the current one first. */
   macKeys: readonly KeyObject[];
   hospitalMrnSystem: string;
@@ -54,8 +50,9 @@ export class ImportRun {
     private readonly delivery: Delivery,
     private readonly report: ImportReport,
     private readonly tools: Tools,
+    private readonly spills: Spills,
   ) {
-    this.writer = new ImportWriter(ctx, delivery, tools.feed, tools.awaited, tools.vault, tools.words);
+    this.writer = new ImportWriter(ctx, delivery, report, tools, spills);
   }
 
   /** When the report must fail afterwards, nothing was stored. */
@@ -63,7 +60,9 @@ export class ImportRun {
     const { feed, quarantine } = this.tools;
     await feed.begin(this.ctx, this.delivery.source);
     await feed.mark(this.ctx);
-    let items = await this.decided(bundle);
+    const candidates = await this.fitting(bundle.candidates);
+    if (this.report.mustFail) return;
+    let items = await this.decided({ ...bundle, candidates });
     const strangers = await this.patientsOfAnotherChart(items);
     const broken = [...bundle.broken];
     if (strangers.size > 0) {
@@ -73,19 +72,42 @@ export class ImportRun {
       if (this.report.mustFail) return;
       items = await this.decided({
         ...bundle,
-        candidates: bundle.candidates.filter((candidate) => !strangers.has(candidate)),
+        candidates: candidates.filter((candidate) => !strangers.has(candidate)),
       });
       await this.patientsOfAnotherChart(items);
     }
     await this.writer.write(items);
     for (const item of items) await this.merge(item);
-    await quarantine.put(this.ctx, this.delivery, broken, bundle.named);
+    await quarantine.put(this.ctx, this.delivery, await this.whole(broken), bundle.named);
     await quarantine.supersede(
       this.ctx,
       this.delivery,
       items.filter(({ decision }) => decision.action !== 'late').map(({ candidate }) => candidate),
     );
     for (const item of items) this.tell(item);
+  }
+
+  /** Large contents were stored ahead, wherever they stood; those of no attachment are part of the record, which has a limit. */
+  private async fitting(candidates: readonly Candidate[]): Promise<Candidate[]> {
+    const fitting: Candidate[] = [];
+    for (const candidate of candidates) {
+      const { text } = candidate;
+      const isFit = !this.spills.areIn(text) || (await this.spills.restored(restOf(text), MAX_ENTRY_BYTES)) !== null;
+      if (isFit) fitting.push(candidate);
+      else this.report.reject(candidate, 'entry-too-large', '', readAdvice('entry-too-large'));
+    }
+    return fitting;
+  }
+
+  /** With their contents in them: what lies in quarantine is one piece. */
+  private async whole(broken: Identified['broken']): Promise<Identified['broken']> {
+    const whole: Identified['broken'] = [];
+    for (const one of broken) {
+      const text = await this.spills.restored(one.text, MAX_ENTRY_BYTES);
+      if (text !== null) whole.push({ ...one, text });
+      else this.report.reject(one, 'entry-too-large', '', readAdvice('entry-too-large'));
+    }
+    return whole;
   }
 
   private refuseStranger(candidate: Candidate, broken: Identified['broken']): void {
@@ -133,6 +155,7 @@ export class ImportRun {
         awaited: awaitedBy(candidate, place.patientId, book),
         owners: ownersOf(candidate, book),
         unresolved: unresolvedIn(candidate, book),
+        canonical: book.canonical,
       });
     }
     return items;

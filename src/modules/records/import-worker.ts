@@ -9,6 +9,9 @@ import { isDataRefused } from '../../platform/database/database-errors.js';
 import { Database } from '../../platform/database/database.js';
 import { Vault } from '../../platform/database/vault.js';
 import { Charts } from '../users/index.js';
+import { AttachmentSieve, type SpillTarget } from './attachment-sieve.js';
+import { Spills } from './attachment-spills.js';
+import { AttachmentStore } from './attachment.store.js';
 import { AwaitedRepository } from './awaited.repository.js';
 import { ChartMerges } from './chart-merges.js';
 import { FeedRepository } from './feed.repository.js';
@@ -52,6 +55,7 @@ export class ImportWorker implements OnApplicationShutdown {
     private readonly messages: Hl7Messages,
     feed: FeedRepository,
     awaited: AwaitedRepository,
+    attachments: AttachmentStore,
     quarantine: QuarantineStore,
     merges: ChartMerges,
     charts: Charts,
@@ -61,7 +65,7 @@ export class ImportWorker implements OnApplicationShutdown {
   ) {
     this.limits = bundleLimits(config);
     this.tools = {
-      ...{ feed, awaited, quarantine, merges, charts, words, vault },
+      ...{ feed, awaited, attachments, quarantine, merges, charts, words, vault },
       macKeys: ring.subkeys('records/content'),
       hospitalMrnSystem: config.hospital.mrnSystem,
     };
@@ -106,11 +110,14 @@ export class ImportWorker implements OnApplicationShutdown {
 
   /** A Bundle is one transaction, whatever its type: its entries mean each other. False: a transaction that was refused. */
   private async bundle(job: ImportJob, file: ImportFile): Promise<boolean> {
-    const { entries } = await readImport(this.bodies.read(job, file), this.limits, this.inspector);
+    const spills = this.spills(job);
+    const sieve = new AttachmentSieve(this.spillTarget(job, spills));
+    const { entries } = await readImport(this.bodies.read(job, file), this.limits, this.inspector, sieve);
     const report = new ImportReport(job.bundleType as BundleType, MAX_ISSUES - job.issues);
     return this.transaction(job, async (ctx) => {
       const identified = candidatesOf(withClock(entries, job), report);
-      if (!report.mustFail) await new ImportRun(ctx, this.delivery(job, null), report, this.tools).store(identified);
+      if (!report.mustFail)
+        await new ImportRun(ctx, this.delivery(job, null), report, this.tools, spills).store(identified);
       if (report.mustFail) report.fail();
       add(job, report);
       // Of a refused transaction only what it was refused for is in the report.
@@ -127,14 +134,16 @@ export class ImportWorker implements OnApplicationShutdown {
   /** Lines in groups, each in a transaction of its own; while one is stored, the next is inspected. */
   private async lines(job: ImportJob, file: ImportFile, mayGoOn: () => void): Promise<void> {
     const body = this.bodies.read(job, file, job.at.byte);
-    const groups = groupsOf(body, job.at, this.limits.maxEntryBytes, this.inspector);
+    const spills = this.spills(job);
+    const sieve = new AttachmentSieve(this.spillTarget(job, spills));
+    const groups = groupsOf(body, job.at, this.limits.maxEntryBytes, this.inspector, sieve);
     // Started and not awaited: its fault is met when its turn comes.
     const begun = (next: ReturnType<typeof groups.next>) => (next.catch(() => undefined), next);
     let next = begun(groups.next());
     for (let group = await next; !group.done; group = await next) {
       next = begun(groups.next());
       mayGoOn();
-      await this.group(job, file, group.value);
+      await this.group(job, file, group.value, spills);
     }
     await this.transaction(job, async (ctx) => {
       job.bytesDone += file.bytes - job.at.byte;
@@ -143,16 +152,16 @@ export class ImportWorker implements OnApplicationShutdown {
     });
   }
 
-  private async group(job: ImportJob, file: ImportFile, group: LineGroup): Promise<void> {
+  private async group(job: ImportJob, file: ImportFile, group: LineGroup, spills: Spills): Promise<void> {
     const entries = withClock(group.entries, job);
     try {
-      await this.stored(job, file, group, async (store) => {
+      await this.stored(job, file, group, spills, async (store) => {
         for (const round of rounds(entries)) await store(round);
       });
     } catch (error) {
       if (!isDataRefused(error)) throw error;
       // There is something in it that no check has found and the database does not take: each line by itself, so that only that one is lost.
-      await this.stored(job, file, group, async (store, { apart, report }) => {
+      await this.stored(job, file, group, spills, async (store, { apart, report }) => {
         for (const line of Map.groupBy(entries, ({ index }) => index).values())
           if (!(await apart(() => store(line)))) refuseLine(report, line);
       });
@@ -163,6 +172,7 @@ export class ImportWorker implements OnApplicationShutdown {
     job: ImportJob,
     file: ImportFile,
     group: LineGroup,
+    spills: Spills,
     work: (
       store: (entries: readonly InspectedEntry[]) => Promise<void>,
       help: { apart: Apart; report: ImportReport },
@@ -174,7 +184,7 @@ export class ImportWorker implements OnApplicationShutdown {
     const delivery = this.delivery(job, file.id);
     await this.transaction(job, async (ctx, apart) => {
       const store = (entries: readonly InspectedEntry[]): Promise<void> =>
-        new ImportRun(ctx, delivery, report, this.tools).store(candidatesOf(entries, report));
+        new ImportRun(ctx, delivery, report, this.tools, spills).store(candidatesOf(entries, report));
       await work(store, { apart, report });
       add(job, report);
       job.bytesDone += group.next.byte - job.at.byte;
@@ -211,7 +221,7 @@ export class ImportWorker implements OnApplicationShutdown {
       const [again] = identified.broken;
       // Its Bundle is gone; what was named by its entries' fullUrls is known all the same.
       const good = { ...identified, broken: [], named: namedBy(record.names) };
-      if (!again) await new ImportRun(ctx, this.delivery(job, null), report, this.tools).store(good);
+      if (!again) await new ImportRun(ctx, this.delivery(job, null), report, this.tools, this.spills(job)).store(good);
       const isGood = report.counts.rejected + report.counts.quarantined === 0;
       await this.tools.quarantine.settle(ctx, id, isGood, again?.findings ?? null);
       add(job, report);
@@ -234,6 +244,22 @@ export class ImportWorker implements OnApplicationShutdown {
     add(job, report);
     await this.jobs.issues(ctx, job, report.issues, null);
     await this.jobs.progress(ctx, job);
+  }
+
+  private spills({ accountId }: ImportJob): Spills {
+    return new Spills((contentId, ordinal) => this.tools.attachments.chunks.read(accountId, contentId, ordinal));
+  }
+
+  /** Large contents are committed as they come; those that no record takes are swept. */
+  private spillTarget({ accountId, source }: ImportJob, spills: Spills): SpillTarget {
+    const { chunks, maxBytes } = this.tools.attachments;
+    return {
+      maxBytes,
+      put: (sealed) =>
+        this.database.write(accountId, (db) => chunks.put({ db, now: this.clock.now() }, source, sealed)),
+      load: (contentId, ordinal) => chunks.read(accountId, contentId, ordinal),
+      add: (sha256, content) => spills.add(sha256, content),
+    };
   }
 
   private delivery({ id, source, accountId }: ImportJob, fileId: string | null): Delivery {

@@ -98,7 +98,13 @@ export class QuarantineStore {
   }
 
   async retried(ctx: ImportCtx, id: string): Promise<Quarantined | null> {
-    const [row] = await ctx.db.query<{ type: string; line: number; resource: string; corrected: string | null; names: Names }>(
+    const [row] = await ctx.db.query<{
+      type: string;
+      line: number;
+      resource: string;
+      corrected: string | null;
+      names: Names;
+    }>(
       `SELECT type, import_line AS line, resource, corrected, names FROM records.quarantine WHERE quarantine_id = $1 AND state = 'retrying'`,
       [id],
     );

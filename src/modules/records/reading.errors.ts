@@ -26,3 +26,29 @@ export const alreadyRetracted = (): Problem =>
 
 export const oneOf = (pointer: string, detail: string): Problem =>
   new Problem(422, 'records.incomplete', detail, { errors: [{ pointer, code: 'incomplete', detail }] });
+
+export const attachmentRefused = (detail: string): Problem => new Problem(409, 'records.attachment-refused', detail);
+
+export const attachmentAwaited = (): Problem =>
+  new Problem(409, 'records.attachment-awaited', 'The content of this attachment has not come yet.');
+
+export const attachmentElsewhere = (): Problem =>
+  new Problem(
+    409,
+    'records.attachment-elsewhere',
+    'This attachment is kept elsewhere: its address is in the list of attachments. Nothing is fetched from there.',
+  );
+
+export const notKept = (): Problem =>
+  new Problem(
+    409,
+    'records.attachment-not-kept',
+    'An attachment of this record was too large to be kept: the record cannot be given as it was sent.',
+  );
+
+export const attachmentTampered = (): Problem =>
+  new Problem(
+    500,
+    'records.attachment-tampered',
+    'This attachment is not what was stored, and is not handed out. It was reported.',
+  );

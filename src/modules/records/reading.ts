@@ -1,3 +1,6 @@
+import { AttachmentController } from './attachment.controller.js';
+import { AttachmentRepository } from './attachment.repository.js';
+import { AttachmentService } from './attachment.service.js';
 import { ChartController } from './chart.controller.js';
 import { ChartRepository } from './chart.repository.js';
 import { ChartService } from './chart.service.js';
@@ -22,6 +25,7 @@ import { WritingService } from './writing.service.js';
 /** The parts of the module by which people read charts, limit what is read, and write. */
 export const readingControllers = [
   RecordController,
+  AttachmentController,
   ChartController,
   HistoryController,
   ReleaseController,
@@ -30,6 +34,7 @@ export const readingControllers = [
 ];
 export const readingProviders = [
   ...[RecordService, RecordRepository, RecordWords],
+  ...[AttachmentService, AttachmentRepository],
   ...[ChartService, ChartRepository],
   ...[HistoryService, HistoryRepository],
   ...[ReleaseService, ReleaseRepository],

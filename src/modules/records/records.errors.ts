@@ -4,7 +4,8 @@ import { Problem } from '../../platform/http/problem.js';
 const TOO_LARGE: ReadonlySet<FhirReadErrorCode> = new Set(['too-large', 'too-many-entries', 'entry-too-large']);
 
 /** A body that cannot be read as a Bundle; nothing of it was stored. Names the byte and, inside the list, the entry (both from 0). */
-export function unreadableBundle({ code, message, position, entryIndex }: FhirReadError): Problem {
+export function unreadableBundle({ code, message, position: at, entryIndex }: FhirReadError, removed = 0): Problem {
+  const position = at + removed;
   const where = entryIndex === undefined ? `byte ${position}` : `byte ${position}, entry ${entryIndex}`;
   const detail = `${message} (At ${where}.) Nothing was stored.`;
   const errors = [

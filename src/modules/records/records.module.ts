@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { UsersModule } from '../users/index.js';
+import { AttachmentStore } from './attachment.store.js';
 import { AwaitedRepository } from './awaited.repository.js';
 import { ChartMergeController } from './chart-merge.controller.js';
 import { ChartMergeService } from './chart-merge.service.js';
@@ -39,6 +40,7 @@ import { readingControllers, readingProviders } from './reading.js';
     MllpServer,
     FeedRepository,
     AwaitedRepository,
+    AttachmentStore,
     ChartMerges,
     ChartMergeService,
     QuarantineStore,

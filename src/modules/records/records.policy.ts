@@ -4,6 +4,9 @@ import type { Policy } from '../../platform/access/ability.js';
 function readCharts(policy: Policy, charts: string[]): void {
   policy.allow(['read', 'list'], 'Record', { patientId: { $in: charts } });
   policy.allow(['read', 'list'], 'RecordVersion', { patientId: { $in: charts } });
+  // What a record is attached to decides: nothing is said of attachments by themselves.
+  policy.allow(['read', 'list', 'download'], 'Attachment', { patientId: { $in: charts } });
+  policy.allow('download', 'Record', { patientId: { $in: charts } });
   policy.allow('list', 'Provenance', { patientId: { $in: charts } });
   policy.allow('read', 'Summary', { patientId: { $in: charts } });
   policy.allow('list', 'Timeline', { patientId: { $in: charts } });

@@ -27,6 +27,8 @@ export interface Subjects {
   Account: { id: string };
   /** Takes addresses and user agents out of the audit trail. */
   AuditErasure: object;
+  /** What a record carries along: a document, a picture. */
+  Attachment: { patientId: string };
   /** Copies of the audit trail that verify by themselves. */
   AuditExport: object;
   /** Searches of the audit trail that officers keep. */

@@ -54,6 +54,8 @@ export interface Config {
     readonly importMaxEntries: number;
     readonly importFileLimit: number;
   };
+  /** Of records; bytes, without base64. */
+  readonly attachments: { readonly maxBytes: number };
   readonly database: {
     readonly url: string;
     readonly sequencerUrl: string;
@@ -192,6 +194,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       importMaxEntries: env.IMPORT_MAX_ENTRIES,
       importFileLimit: env.IMPORT_FILE_LIMIT_MB * 1024 * 1024,
     },
+    attachments: { maxBytes: env.ATTACHMENT_LIMIT_MB * 1024 * 1024 },
     database: {
       url: env.DATABASE_URL,
       sequencerUrl: env.DATABASE_SEQUENCER_URL,

@@ -110,6 +110,7 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     problems.push('SIGN_IN_FAILURES must be a whole number of 5 or more');
   if (env.BREACH_CHECK !== 'off' && !env.BREACH_CHECK_URL.endsWith('/'))
     problems.push('BREACH_CHECK_URL must end in /, behind which the digits are put');
+  if (!(env.ATTACHMENT_LIMIT_MB > 0)) problems.push('ATTACHMENT_LIMIT_MB must be above 0');
   if (!(env.MAX_SESSIONS >= 1)) problems.push('MAX_SESSIONS must be at least 1');
   // Node takes 0 for no limit at all.
   if (!(env.HEADERS_TIMEOUT_SECONDS > 0 && env.HEADERS_TIMEOUT_SECONDS <= env.REQUEST_TIMEOUT_SECONDS))

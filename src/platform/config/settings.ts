@@ -190,6 +190,10 @@ export const settings = {
     default: 4_096,
     desc: 'largest imported file with a resource a line (MB); it must arrive within REQUEST_TIMEOUT_SECONDS',
   }),
+  ATTACHMENT_LIMIT_MB: num({
+    default: 50,
+    desc: 'largest attachment of a record (MB, without its base64); what is larger is not kept, and the sender is told',
+  }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
   HL7_FEEDS_FILE: str({
     default: '',
