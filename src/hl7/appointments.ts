@@ -7,6 +7,7 @@ import {
   placeOf,
   some,
   tableConcept,
+  wordOf,
 } from './datatypes.js';
 import { sourceIdOf } from './ids.js';
 import type { Mapping } from './mapping.js';
@@ -55,7 +56,7 @@ export function appointmentOf(
     id: sourceIdOf('Appointment', ...entityNumber(number)),
     meta,
     identifier: some([entityIdentifier(sch.first(2), sender), entityIdentifier(sch.first(1), sender)]),
-    status: BY_EVENT[event] ?? STATUS[(sch.get(25) ?? '').toUpperCase()] ?? 'proposed',
+    status: BY_EVENT[event] ?? wordOf(STATUS, sch.get(25)?.toUpperCase()) ?? 'proposed',
     serviceType: some(named('AIS').map((ais) => conceptOf(ais.first(3), sender))),
     appointmentType: tableConcept(sch.first(8), '0277', sender),
     reasonCode: some([conceptOf(sch.first(7), sender)]),

@@ -25,6 +25,10 @@ export const some = <T>(list: readonly (T | undefined)[]): T[] | undefined => {
   return found.length > 0 ? found : undefined;
 };
 
+/** A table's word for a sender's code; `constructor` and the like are in none. */
+export const wordOf = (table: Readonly<Record<string, string>>, code: string | undefined): string | undefined =>
+  code !== undefined && Object.hasOwn(table, code) ? table[code] : undefined;
+
 /** https://hl7.org/fhir/R4/datatypes.html#code */
 const CODE = /^\S+(?:\s\S+)*$/;
 
@@ -101,7 +105,7 @@ export function nameOf(xpn: Repetition): object | undefined {
   const family = xpn.get(1, 1);
   const given = some([xpn.get(2), ...(xpn.get(3)?.split(/\s+/) ?? [])].filter((part) => part !== ''));
   if (family === undefined && given === undefined) return undefined;
-  const use = NAME_USES[xpn.get(7) ?? 'L'];
+  const use = wordOf(NAME_USES, xpn.get(7) ?? 'L');
   return { use, family, given, prefix: some([xpn.get(5)]), suffix: some([xpn.get(4), xpn.get(6)]) };
 }
 
@@ -110,7 +114,7 @@ const ADDRESS_USES: Readonly<Record<string, string>> = { H: 'home', B: 'work', O
 /** XAD. */
 export function addressOf(xad: Repetition): object | undefined {
   const address = {
-    use: ADDRESS_USES[xad.get(7) ?? ''],
+    use: wordOf(ADDRESS_USES, xad.get(7)),
     line: some([xad.get(1, 1), xad.get(2)]),
     city: xad.get(3),
     district: xad.get(9),
@@ -140,7 +144,7 @@ export function contactPointOf(xtn: Repetition, use: 'home' | 'work'): object | 
   const pieces = [country && `+${country}`, xtn.get(6), xtn.get(7), xtn.get(8) && `ext. ${xtn.get(8)}`].filter(Boolean);
   const value = xtn.get(12) ?? xtn.get(1) ?? (pieces.length > 0 ? pieces.join(' ') : undefined);
   if (value === undefined) return undefined;
-  return { system: EQUIPMENT[kind] ?? 'phone', value, use: kind === 'CP' ? 'mobile' : use };
+  return { system: wordOf(EQUIPMENT, kind) ?? 'phone', value, use: kind === 'CP' ? 'mobile' : use };
 }
 
 /** XCN: a person of the hospital, by name and number; whose record it is here is not known. */

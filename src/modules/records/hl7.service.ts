@@ -57,7 +57,9 @@ const LATER = 'The portal cannot take messages right now: send it again.';
 /** HL7 v2 messages as they come: over HTTP in the request of their feed, over MLLP with no more than what they say of themselves. */
 @Injectable()
 export class Hl7Service {
-  private readonly turns = new Turns(AT_ONCE, importsBusy);
+  /** Apart, so that slow uploads of one feed do not hold up what others have sent whole. */
+  private readonly uploads = new Turns(AT_ONCE, importsBusy);
+  private readonly frames = new Turns(AT_ONCE, importsBusy);
   private readonly maxBytes: number;
 
   constructor(
@@ -82,7 +84,7 @@ export class Hl7Service {
     if (!(body instanceof Readable) || !HL7_TYPES.includes(mediaType)) throw notAMessage();
     if (length !== undefined && length > this.maxBytes) throw bodyTooLarge(this.maxBytes);
     const owner = { accountId: ctx.actor.id, source: feed.source };
-    return this.turns.take(async () => {
+    return this.uploads.take(async () => {
       const bytes = await this.bytesOf(body);
       return this.answered(bytes, feed, (prepared) =>
         this.messages.take(
@@ -104,7 +106,7 @@ export class Hl7Service {
     const feed = feeds.find((one) => isFrom(bytes, one)) ?? feeds[0];
     if (feed === undefined) throw new Error('a connection that stands for no feed');
     try {
-      return await this.turns.take(() =>
+      return await this.frames.take(() =>
         this.answered(bytes, feed, async (prepared) => {
           const verdict = await this.commit(prepared, feed);
           if (verdict.code === 'AR') await this.refused(prepared);

@@ -74,7 +74,7 @@ export class ImportView extends ImportAccepted {
   failure: string | null;
 
   @Text({
-    description: 'Type of the Bundle; ndjson: files of lines; quarantine: one record once more.',
+    description: 'Type of the Bundle; ndjson: files of lines; hl7-v2: a message; quarantine: one record once more.',
     example: 'transaction',
   })
   bundleType: string;
