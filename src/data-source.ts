@@ -20,6 +20,8 @@ import { RecordsImportJobs1763769600040 } from '../migrations/1763769600040-reco
 import { RecordsQuarantine1763769600041 } from '../migrations/1763769600041-records-quarantine.js';
 import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-proxies.js';
 import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
+import { RecordsDownloads1763769600051 } from '../migrations/1763769600051-records-downloads.js';
+import { AuditActivity1763769600052 } from '../migrations/1763769600052-audit-activity.js';
 import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
 import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
 import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
@@ -67,6 +69,8 @@ export const migrations = [
   RecordsReading1763769600046,
   AuthLines1763769600031,
   PlatformSchema1763769600032,
+  RecordsDownloads1763769600051,
+  AuditActivity1763769600052,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

@@ -3,6 +3,7 @@ import type { SignedIn } from '../../platform/access/context.js';
 import type { SubjectName } from '../../platform/access/vocabulary.js';
 import { accessible, Params } from '../../platform/database/accessible.js';
 import { LINE_COLUMNS, LISTED, type LineRow } from './record-line.js';
+import { conditionsOf, type ChartFilter } from './record.repository.js';
 import { Statements } from './statements.js';
 import { visible } from './visibility.js';
 
@@ -63,9 +64,14 @@ export class ChartRepository {
     return this.statements.run<LineRow & { day: string }>(ctx, { text, values: params.values });
   }
 
-  section(ctx: SignedIn, patientId: string, { types, statuses, limit }: Section): Promise<LineRow[]> {
+  section(
+    ctx: SignedIn,
+    patientId: string,
+    { types, statuses, limit }: Section,
+    part: ChartFilter = {},
+  ): Promise<LineRow[]> {
     const params = new Params();
-    const where = this.where(ctx, 'Summary', patientId, params);
+    const where = [...this.where(ctx, 'Summary', patientId, params), ...conditionsOf(part, params)];
     where.push(
       `r.type = ANY (${params.add(types)}::text[])`,
       `r.status = ANY (${params.add(statuses)}::text[])`,
@@ -76,9 +82,15 @@ export class ChartRepository {
   }
 
   /** Of everything that was measured in these categories the latest results; by code, each code's latest first. */
-  series(ctx: SignedIn, patientId: string, categories: readonly string[], most: number): Promise<LineRow[]> {
+  series(
+    ctx: SignedIn,
+    patientId: string,
+    categories: readonly string[],
+    most: number,
+    part: ChartFilter = {},
+  ): Promise<LineRow[]> {
     const params = new Params();
-    const where = this.where(ctx, 'Summary', patientId, params);
+    const where = [...this.where(ctx, 'Summary', patientId, params), ...conditionsOf(part, params)];
     where.push(
       `r.type = 'Observation'`,
       `r.category && ${params.add(categories)}::text[]`,

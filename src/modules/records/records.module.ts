@@ -4,6 +4,7 @@ import { AwaitedRepository } from './awaited.repository.js';
 import { ChartMergeController } from './chart-merge.controller.js';
 import { ChartMergeService } from './chart-merge.service.js';
 import { ChartMerges } from './chart-merges.js';
+import { downloadControllers, downloadProviders } from './downloads/downloads.js';
 import { FeedRepository } from './feed.repository.js';
 import { ImportBodies } from './import-bodies.js';
 import { ImportJobRepository } from './import-job.repository.js';
@@ -20,7 +21,7 @@ import { readingControllers, readingProviders } from './reading.js';
 
 @Module({
   imports: [UsersModule],
-  controllers: [ImportController, QuarantineController, ChartMergeController, ...readingControllers],
+  controllers: [ImportController, QuarantineController, ChartMergeController, ...readingControllers, ...downloadControllers],
   providers: [
     ImportService,
     ImportRepository,
@@ -36,6 +37,7 @@ import { readingControllers, readingProviders } from './reading.js';
     QuarantineRepository,
     QuarantineService,
     ...readingProviders,
+    ...downloadProviders,
   ],
 })
 export class RecordsModule {}

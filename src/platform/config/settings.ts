@@ -191,6 +191,18 @@ export const settings = {
     desc: 'largest imported file with a resource a line (MB); it must arrive within REQUEST_TIMEOUT_SECONDS',
   }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
+  DOWNLOAD_DAYS: num({
+    default: 7,
+    desc: 'days that the files of a download of a chart can be fetched, 1 to 30; then they are deleted',
+  }),
+  TRANSMIT_LIMIT_MB: num({
+    default: 10,
+    desc: 'largest copy of a chart that is mailed (MB), 1 to 50; many mail systems refuse more than 10',
+  }),
+  CHART_FONT_FILES: str({
+    default: '',
+    desc: 'comma-separated TrueType or OpenType fonts for letters of charts in PDF beyond Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic, such as Chinese, Japanese and Korean ones',
+  }),
   AUDIT_ORIGIN: originName({
     default: '',
     desc: 'name under which checkpoints of the audit trail are signed; never to be changed afterwards. Default: host of PUBLIC_URL + /audit',
