@@ -68,6 +68,7 @@ export class RecordsDownloads1763769600051 implements MigrationInterface {
         sha256 text NOT NULL,
         sent_at timestamptz NOT NULL);
       CREATE INDEX transmission__of_chart ON records.transmission (patient_id, transmission_id DESC);
+      CREATE INDEX transmission__of_download ON records.transmission (download_id);
       CREATE INDEX transmission__of_account ON records.transmission (account_id, sent_at);
 
       GRANT SELECT, INSERT ON records.download TO portico_app;

@@ -3,7 +3,14 @@ import { authorize, type SignedIn } from '../../platform/access/context.js';
 import { Vault } from '../../platform/database/vault.js';
 import { Cursors, limitOf } from '../../platform/http/cursors.js';
 import type { Page } from '../../platform/http/presenter.js';
-import type { NewsView, SummaryView, TimelineDayView, TimelineGroupView, TimelineQuery, TrendView } from './chart.dto.js';
+import type {
+  NewsView,
+  SummaryView,
+  TimelineDayView,
+  TimelineGroupView,
+  TimelineQuery,
+  TrendView,
+} from './chart.dto.js';
 import { ChartRepository, type DayRow, type Section } from './chart.repository.js';
 import { linesOf, type LineRow } from './record-line.js';
 import type { LineView } from './record.dto.js';

@@ -21,7 +21,13 @@ import { readingControllers, readingProviders } from './reading.js';
 
 @Module({
   imports: [UsersModule],
-  controllers: [ImportController, QuarantineController, ChartMergeController, ...readingControllers, ...downloadControllers],
+  controllers: [
+    ImportController,
+    QuarantineController,
+    ChartMergeController,
+    ...readingControllers,
+    ...downloadControllers,
+  ],
   providers: [
     ImportService,
     ImportRepository,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { demographicsOf } from '../../../fhir/index.js';
-import { AbilityFactory } from '../../../platform/access/ability-factory.js';
+import { AbilityFactory, type Person } from '../../../platform/access/ability-factory.js';
 import type { SignedIn } from '../../../platform/access/context.js';
 import { ctxOfNobody } from '../../../platform/access/operator.js';
 import type { Touch } from '../../../platform/access/trail.js';
@@ -23,6 +23,13 @@ const POINTS = 60;
 
 /** Told of every record that was read. */
 type Touched = (touch: Touch) => void;
+
+/** Who treats the patient as well takes the copy as patient or for them: what is held back is not in it. */
+const asPatient = (person: Person): Person => ({
+  ...person,
+  roles: new Set([...person.roles].filter((role) => role === 'patient' || role === 'proxy')),
+  panel: new Set(),
+});
 
 /**
  * A chart as whoever asked for the download sees it while it is written: the statements of lists and summary, under their rules and row
@@ -65,7 +72,11 @@ export class ChartReader {
   }
 
   count(job: DownloadJob): Promise<number> {
-    return this.as(job, () => undefined, (ctx) => this.records.count(ctx, job.patientId, job.filter.part));
+    return this.as(
+      job,
+      () => undefined,
+      (ctx) => this.records.count(ctx, job.patientId, job.filter.part),
+    );
   }
 
   glance(job: DownloadJob, touched: Touched): Promise<Glance> {
@@ -74,17 +85,23 @@ export class ChartReader {
 
   /** As the register has the patient; for those who do not see it, such as proxies, as the chart's own record of them; else null. */
   person(job: DownloadJob): Promise<RegisteredPatient | null> {
-    return this.as(job, () => undefined, async (ctx) => {
-      const { patientId } = job;
-      const registered = await this.registry.registered(ctx, patientId);
-      if (registered) return registered;
-      const filter = { types: ['Patient'], oldestFirst: false, after: null, limit: PAGE };
-      const row = (await this.records.list(ctx, patientId, filter)).find(({ record_id: id }) => id === patientId);
-      if (!row) return null;
-      const [view] = await recordsOf(ctx, this.vault, [row]);
-      const { family, given, birthDate } = demographicsOf(JSON.parse((view!.resource as RawJson).bytes.toString('utf8')));
-      return { family: family ?? '', given, birthDate: birthDate ?? null, sex: 'unknown' };
-    });
+    return this.as(
+      job,
+      () => undefined,
+      async (ctx) => {
+        const { patientId } = job;
+        const registered = await this.registry.registered(ctx, patientId);
+        if (registered) return registered;
+        const filter = { types: ['Patient'], oldestFirst: false, after: null, limit: PAGE };
+        const row = (await this.records.list(ctx, patientId, filter)).find(({ record_id: id }) => id === patientId);
+        if (!row) return null;
+        const [view] = await recordsOf(ctx, this.vault, [row]);
+        const { family, given, birthDate } = demographicsOf(
+          JSON.parse((view!.resource as RawJson).bytes.toString('utf8')),
+        );
+        return { family: family ?? '', given, birthDate: birthDate ?? null, sex: 'unknown' };
+      },
+    );
   }
 
   /** With the roles, charts and grants that the account has at this moment. */
@@ -92,7 +109,7 @@ export class ChartReader {
     const now = this.clock.now();
     const db = this.database.openRead(job.accountId);
     try {
-      const { person } = await this.people.loadPerson(db, job.accountId, now);
+      const person = asPatient((await this.people.loadPerson(db, job.accountId, now)).person);
       const assurance = { acr: 'aal1', amr: [], authTime: job.createdAt } as const;
       const actor = { ...person, sessionId: job.sessionId, assurance, ability: this.abilities.for(person) };
       const base = ctxOfNobody(db, now, this.events, []);

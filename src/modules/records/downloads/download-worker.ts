@@ -87,7 +87,9 @@ export class DownloadWorker {
       for (const view of views)
         for await (const { extension, mediaType, bytes } of attachmentsOf(view)) {
           const name = `attachment-${++count}.${extension}`;
-          await this.file(job, { name, mediaType }, bytes, [{ patientId: job.patientId, type: view.type, id: view.id }]);
+          await this.file(job, { name, mediaType }, bytes, [
+            { patientId: job.patientId, type: view.type, id: view.id },
+          ]);
         }
   }
 

@@ -79,7 +79,8 @@ export class DownloadView {
   patientId: string;
 
   @OneOf(STATUSES, {
-    description: 'How far it is. `ended`: given up by whoever asked; `expired`: its days are over. Then the files are gone.',
+    description:
+      'How far it is. `ended`: given up by whoever asked; `expired`: its days are over. Then the files are gone.',
   })
   status: DownloadStatus;
 

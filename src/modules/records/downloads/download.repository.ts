@@ -86,10 +86,10 @@ export class DownloadRepository {
   /** The turn at the job that is due for longest, until somebody keeps it; null: nothing is due. */
   async take(now: Date, until: Date): Promise<Turn | null> {
     const [row] = await this.database.write(null, (db) =>
-      db.query<{ download_id: string; account_id: string; turn: number }>('SELECT * FROM records.take_download($1, $2)', [
-        now,
-        until,
-      ]),
+      db.query<{ download_id: string; account_id: string; turn: number }>(
+        'SELECT * FROM records.take_download($1, $2)',
+        [now, until],
+      ),
     );
     return row ? { id: row.download_id, accountId: row.account_id, turn: row.turn } : null;
   }
@@ -107,7 +107,9 @@ export class DownloadRepository {
   }
 
   async fail({ id, turn }: Turn, failure: string, now: Date): Promise<void> {
-    await this.database.write(null, (db) => db.query('SELECT records.fail_download($1, $2, $3, $4)', [id, turn, failure, now]));
+    await this.database.write(null, (db) =>
+      db.query('SELECT records.fail_download($1, $2, $3, $4)', [id, turn, failure, now]),
+    );
   }
 
   /** Deletes the files of downloads whose days are over; of an account's, all. */

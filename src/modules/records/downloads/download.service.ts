@@ -98,8 +98,7 @@ export class DownloadService {
     if (!file) throw notFound();
     touch(ctx, row);
     const { mediaType, bytes, sha256 } = file;
-    const content = (range: ByteRange | null) =>
-      this.files.read(ctx.actor.id, id, name, range ?? WHOLE(bytes));
+    const content = (range: ByteRange | null) => this.files.read(ctx.actor.id, id, name, range ?? WHOLE(bytes));
     return {
       ...{ mediaType, name, isLong: false },
       known: { etag: `"${sha256}"`, size: bytes },

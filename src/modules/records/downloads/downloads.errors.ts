@@ -1,17 +1,31 @@
 import { Problem } from '../../../platform/http/problem.js';
 
 export const downloadNotReady = (): Problem =>
-  new Problem(409, 'records.download-not-ready', 'The files are still being written: ask how far it is, and come back.', {
-    retryAfterSeconds: 5,
-  });
+  new Problem(
+    409,
+    'records.download-not-ready',
+    'The files are still being written: ask how far it is, and come back.',
+    {
+      retryAfterSeconds: 5,
+    },
+  );
 
 export const downloadOver = (): Problem =>
-  new Problem(409, 'records.download-over', 'The files of this download are gone, or were never made. Ask for a new one.');
+  new Problem(
+    409,
+    'records.download-over',
+    'The files of this download are gone, or were never made. Ask for a new one.',
+  );
 
 export const tooManyDownloads = (): Problem =>
-  new Problem(429, 'records.too-many-downloads', 'You have asked for many downloads today. Use one that is there, or come back tomorrow.', {
-    retryAfterSeconds: 3_600,
-  });
+  new Problem(
+    429,
+    'records.too-many-downloads',
+    'You have asked for many downloads today. Use one that is there, or come back tomorrow.',
+    {
+      retryAfterSeconds: 3_600,
+    },
+  );
 
 export const downloadsBusy = (): Problem =>
   new Problem(503, 'records.downloads-busy', 'Several files are being fetched right now. Try again in a moment.', {
@@ -19,9 +33,14 @@ export const downloadsBusy = (): Problem =>
   });
 
 export const tooManyTransmissions = (): Problem =>
-  new Problem(429, 'records.too-many-transmissions', 'You have sent many copies today. Come back tomorrow, or download it.', {
-    retryAfterSeconds: 3_600,
-  });
+  new Problem(
+    429,
+    'records.too-many-transmissions',
+    'You have sent many copies today. Come back tomorrow, or download it.',
+    {
+      retryAfterSeconds: 3_600,
+    },
+  );
 
 /** Mail systems refuse what is larger; the sender would learn of it too late. */
 export const transmissionTooLarge = (bytes: number, limit: number): Problem =>

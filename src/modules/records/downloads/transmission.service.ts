@@ -9,12 +9,7 @@ import { Cursors, limitOf } from '../../../platform/http/cursors.js';
 import type { Page } from '../../../platform/http/presenter.js';
 import { newId } from '../../../platform/ids.js';
 import { Outbox } from '../../../platform/outbox/outbox.js';
-import type {
-  CreateTransmission,
-  DownloadsQuery,
-  SentTransmissionView,
-  TransmissionView,
-} from './download.dto.js';
+import type { CreateTransmission, DownloadsQuery, SentTransmissionView, TransmissionView } from './download.dto.js';
 import { DownloadFiles } from './download-files.js';
 import type { DownloadFile, DownloadRow } from './download-job.js';
 import { DownloadService } from './download.service.js';
@@ -109,7 +104,10 @@ export class TransmissionService {
 
   private async *entries(ctx: SignedIn, row: DownloadRow, files: readonly DownloadFile[]): AsyncGenerator<ZipEntry> {
     for (const { name, bytes } of files) {
-      const pieces = bytes === 0 ? [] : await Array.fromAsync(this.files.read(ctx.actor.id, row.id, name, { start: 0, end: bytes - 1 }));
+      const pieces =
+        bytes === 0
+          ? []
+          : await Array.fromAsync(this.files.read(ctx.actor.id, row.id, name, { start: 0, end: bytes - 1 }));
       yield { name, bytes: Buffer.concat(pieces) };
     }
   }

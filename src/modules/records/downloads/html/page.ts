@@ -46,7 +46,10 @@ function sectionOf(id: string, title: string, lines: readonly LineView[]): strin
 
 function trendOf(trend: TrendView): string {
   const rows = trend.points.toReversed().map(({ at, effectiveText, value, parts }) => {
-    const said = [...(value ? [valueWords(value)] : []), ...parts.map((one) => `${one.display}: ${valueWords(one.value)}`)];
+    const said = [
+      ...(value ? [valueWords(value)] : []),
+      ...parts.map((one) => `${one.display}: ${valueWords(one.value)}`),
+    ];
     return `<tr><th scope="row" class="when">${escaped(whenOf({ effectiveAt: at, effectiveText }))}</th>${listed(said)}</tr>`;
   });
   return `<h3 dir="auto">${escaped(trend.display)}</h3>${trendSvg(trend)}${table(trend.display, ['Date', 'Result'], rows)}`;

@@ -28,7 +28,9 @@ const narrative = (inner: string): object => ({
 /** The patient as the register has them, where no feed has sent a Patient (or it is outside of what was asked for). */
 function patientText({ person }: Printed): string {
   const { registered, patientId, name, birthDate } = person;
-  const unknown = { extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }] };
+  const unknown = {
+    extension: [{ url: 'http://hl7.org/fhir/StructureDefinition/data-absent-reason', valueCode: 'unknown' }],
+  };
   const known = registered ? { family: registered.family, given: registered.given } : { text: name };
   return JSON.stringify({
     resourceType: 'Patient',

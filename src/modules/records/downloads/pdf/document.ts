@@ -48,7 +48,10 @@ const recordRow = (line: LineView): string[] => [
 
 function trendRows({ points }: TrendView): string[][] {
   return points.toReversed().map(({ at, effectiveText, value, parts }) => {
-    const said = [...(value ? [value] : []).map(valueWords), ...parts.map((one) => `${one.display}: ${valueWords(one.value)}`)];
+    const said = [
+      ...(value ? [value] : []).map(valueWords),
+      ...parts.map((one) => `${one.display}: ${valueWords(one.value)}`),
+    ];
     return [whenOf({ effectiveAt: at, effectiveText }), said.join('\n')];
   });
 }
@@ -105,7 +108,11 @@ export async function* pdfOf(printed: Printed, config: Config): AsyncGenerator<B
     yield* written(pdf);
   }
   if (text.isIncomplete)
-    paper.flow('P', 'Some letters of this record are of scripts that no font of this document has; they stand as boxes. The page in HTML and the FHIR Bundle have them.', { size: 10 });
+    paper.flow(
+      'P',
+      'Some letters of this record are of scripts that no font of this document has; they stand as boxes. The page in HTML and the FHIR Bundle have them.',
+      { size: 10 },
+    );
   paper.done();
   pdf.end();
   for await (const chunk of pdf) yield chunk as Buffer;

@@ -57,7 +57,11 @@ export class Paper {
   }
 
   /** A heading or paragraph; `keep`: height that must follow it on the same page. */
-  flow(tag: 'H1' | 'H2' | 'H3' | 'P', text: string, options: { size: number; bold?: boolean; gap?: number; keep?: number }): void {
+  flow(
+    tag: 'H1' | 'H2' | 'H3' | 'P',
+    text: string,
+    options: { size: number; bold?: boolean; gap?: number; keep?: number },
+  ): void {
     const { size, bold = false, gap = 6, keep = 0 } = options;
     const lines = this.text.lines(text, { size, width: this.width, weight: bold ? 'bold' : 'plain' });
     const height = this.text.lineHeight(size);
@@ -88,7 +92,11 @@ export class Paper {
     const table = this.pdf.struct('Table');
     this.section.add(table);
     const widths = columns.map(({ share }) => share * this.width);
-    const head = this.cells(columns.map((column) => column.head), widths, () => true);
+    const head = this.cells(
+      columns.map((column) => column.head),
+      widths,
+      () => true,
+    );
     this.room(this.heightOf(head) + 40);
     this.row(table, head, widths, true);
     for (const texts of rows) {

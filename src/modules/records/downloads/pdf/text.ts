@@ -80,7 +80,10 @@ export class PdfText {
       words = [];
       used = 0;
     };
-    for (const word of text.split(/\s+/).filter(Boolean).flatMap((one) => this.fitting(one, width, weight))) {
+    for (const word of text
+      .split(/\s+/)
+      .filter(Boolean)
+      .flatMap((one) => this.fitting(one, width, weight))) {
       const own = word.reduce((sum, piece) => sum + piece.width, 0);
       if (used > 0 && used + space + own > width) close();
       used += (used > 0 ? space : 0) + own;
@@ -135,7 +138,9 @@ export class PdfText {
   /** Runs of words from right to left are turned round; the line begins on the side of its first letter. */
   private ordered(words: readonly Piece[][], space: number): TextLine {
     const texts = words.map((word) => word.map(({ text }) => text).join(''));
-    const directions = texts.map((text) => (RIGHT_TO_LEFT.test(text) ? 'right' : LEFT_TO_RIGHT.test(text) ? 'left' : null));
+    const directions = texts.map((text) =>
+      RIGHT_TO_LEFT.test(text) ? 'right' : LEFT_TO_RIGHT.test(text) ? 'left' : null,
+    );
     const isFromRight = directions.find((one) => one !== null) === 'right';
     const order = visualOrder(directions, isFromRight);
     const pieces = order.flatMap((at, place) => this.spaced(words[at]!, directions[at] === 'right', place, space));
@@ -145,7 +150,9 @@ export class PdfText {
   private spaced(word: readonly Piece[], isReversed: boolean, place: number, space: number): Piece[] {
     const pieces = isReversed ? word.toReversed() : [...word];
     const gap = { text: ' ', font: this.names.plain[0]!, width: space };
-    return place === 0 ? pieces : [{ ...gap, font: pieces[0]!.font, width: this.widthOf(' ', pieces[0]!.font) }, ...pieces];
+    return place === 0
+      ? pieces
+      : [{ ...gap, font: pieces[0]!.font, width: this.widthOf(' ', pieces[0]!.font) }, ...pieces];
   }
 }
 

@@ -21,14 +21,19 @@ export function drawTrend(paper: Paper, trend: TrendView): void {
       pdf.fillColor('#333333');
       text.write(line, isRight ? x + width - line.width : x, y, { size: SMALL, width: line.width });
     };
-    if (plot.range)
-      pdf.rect(x0, y0 + plot.range.top, SIZE.width, plot.range.bottom - plot.range.top).fill('#d9ead3');
+    if (plot.range) pdf.rect(x0, y0 + plot.range.top, SIZE.width, plot.range.bottom - plot.range.top).fill('#d9ead3');
     for (const { y, text: words } of plot.yLabels) {
-      pdf.moveTo(x0, y0 + y).lineTo(x0 + SIZE.width, y0 + y).lineWidth(0.4).stroke('#c4ced5');
+      pdf
+        .moveTo(x0, y0 + y)
+        .lineTo(x0 + SIZE.width, y0 + y)
+        .lineWidth(0.4)
+        .stroke('#c4ced5');
       label(words, left, y0 + y - SMALL / 2, EDGE.left - 6, true);
     }
     plot.lines.forEach((line, at) => drawLine(paper, line, at, x0, y0));
-    plot.xLabels.forEach(({ x, text: words }, at) => label(words, at === 0 ? x0 : x0 + x - 80, y0 + SIZE.height + 6, 80, at > 0));
+    plot.xLabels.forEach(({ x, text: words }, at) =>
+      label(words, at === 0 ? x0 : x0 + x - 80, y0 + SIZE.height + 6, 80, at > 0),
+    );
     names.forEach(({ name }, at) => {
       const y = y0 + at * 12;
       drawMark(paper, at, x0 + SIZE.width + 10, y + 4);
