@@ -5,7 +5,7 @@ import { escaped } from './escape.js';
 const decoded = (html: string): string =>
   html.replace(
     /&(?:amp|lt|gt|quot|#39);/g,
-    (entity) => ({ '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'" })[entity]!,
+    (entity) => ({ '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&apos;': "'" })[entity]!,
   );
 
 describe('escaped', () => {

@@ -76,10 +76,10 @@ export function saidOf({ value, parts, details }: Pick<LineView, 'value' | 'part
 }
 
 /** Who wrote it, for a reader who must not take what a patient supplied for a finding of the team. */
-export function originWords({ origin, acceptance, sourceText }: LineView): string {
+export function originWords({ origin, acceptance, source, asOf }: LineView): string {
   if (origin === 'patient')
     return `supplied by the patient${acceptance === 'accepted' ? ', accepted by the care team' : ''}`;
-  return origin === 'clinician' ? 'written by the care team' : sourceText;
+  return origin === 'clinician' ? 'written by the care team' : `from ${source} as of ${asOf.slice(0, 10)}`;
 }
 
 /** What part of the chart it is, in words. */

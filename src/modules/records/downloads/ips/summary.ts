@@ -1,6 +1,6 @@
 import { newId } from '../../../../platform/ids.js';
 import type { RecordView } from '../../record.dto.js';
-import { escaped } from '../escape.js';
+import { narrated } from '../escape.js';
 import { entryText, textInBundle } from '../fhir-collection.js';
 import { madeWords, NOTICE, saidOf, scopeWords, whenOf, type Printed } from '../printed.js';
 import { IPS_SECTIONS, SectionRecords, type IpsSection } from './sections.js';
@@ -16,7 +16,7 @@ interface Kept {
 }
 
 const keptOf = (view: RecordView): Kept => {
-  const cells = [whenOf(view), view.display, saidOf(view).join('; ')].map((text) => `<td>${escaped(text)}</td>`);
+  const cells = [whenOf(view), view.display, saidOf(view).join('; ')].map((text) => `<td>${narrated(text)}</td>`);
   return { id: view.id, text: textInBundle(view), row: `<tr>${cells.join('')}</tr>` };
 };
 
@@ -77,7 +77,7 @@ function compositionOf(printed: Printed, ids: { composition: string; author: str
     resourceType: 'Composition',
     id: ids.composition,
     meta: { profile: [`${PROFILE}/Composition-uv-ips`] },
-    text: narrative(words.map((text) => `<p>${escaped(text)}</p>`).join('')),
+    text: narrative(words.map((text) => `<p>${narrated(text)}</p>`).join('')),
     status: 'final',
     type: { coding: [{ system: 'http://loinc.org', code: '60591-5', display: 'Patient summary Document' }] },
     subject: { reference: `urn:uuid:${person.patientId}` },

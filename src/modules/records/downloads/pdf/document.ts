@@ -63,7 +63,7 @@ function heading(paper: Paper, text: string, keep: number): void {
 }
 
 function trends(paper: Paper, title: string, all: readonly TrendView[]): void {
-  heading(paper, title, 60);
+  heading(paper, title, all.length > 0 ? 200 : 40);
   if (all.length === 0) paper.flow('P', 'No information.', { size: 10 });
   for (const trend of all) {
     paper.flow('H3', trend.display || 'Result', { size: 11, bold: true, keep: 150 });

@@ -11,7 +11,9 @@ const FONTS: Record<Weight, string> = {
 
 /** Letters that are written from right to left: Hebrew, Arabic and their neighbours. */
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
-const LEFT_TO_RIGHT = /\p{L}/u;
+const ASCII = /^[\x20-\x7e]*$/;
+const LETTERS = new Intl.Segmenter('en');
+const FIRST_LETTER = /\p{L}/u;
 
 /** A part of a line in one font, as it stands on paper from the left. */
 interface Piece {
@@ -72,11 +74,13 @@ export class PdfText {
 
   private paragraph(text: string, width: number, weight: Weight): TextLine[] {
     const found: TextLine[] = [];
+    // The first letter of a paragraph says from which side all of its lines are read (UAX #9, P2).
+    const isFromRight = RIGHT_TO_LEFT.test(FIRST_LETTER.exec(text)?.[0] ?? '');
     let words: Piece[][] = [];
     let used = 0;
     const space = this.widthOf(' ', this.names[weight][0]!);
     const close = (): void => {
-      if (words.length > 0) found.push(this.ordered(words, space));
+      if (words.length > 0) found.push(this.ordered(words, isFromRight));
       words = [];
       used = 0;
     };
@@ -97,15 +101,18 @@ export class PdfText {
   private fitting(word: string, width: number, weight: Weight): Piece[][] {
     const pieces = this.pieces(word, weight);
     const own = pieces.reduce((sum, piece) => sum + piece.width, 0);
-    const letters = [...new Intl.Segmenter('en').segment(word)].map(({ segment }) => segment);
-    if (own <= width || letters.length < 2) return [pieces];
+    if (own <= width) return [pieces];
+    const letters = [...LETTERS.segment(word)].map(({ segment }) => segment);
+    if (letters.length < 2) return [pieces];
     const half = Math.ceil(letters.length / 2);
     return [letters.slice(0, half), letters.slice(half)].flatMap((part) => this.fitting(part.join(''), width, weight));
   }
 
   private pieces(word: string, weight: Weight): Piece[] {
+    const [first] = this.names[weight];
+    if (ASCII.test(word)) return [{ text: word, font: first!, width: this.widthOf(word, first!) }];
     const runs: { text: string; font: string }[] = [];
-    for (const { segment } of new Intl.Segmenter('en').segment(word)) {
+    for (const { segment } of LETTERS.segment(word)) {
       const font = this.fontFor(segment, weight);
       const last = runs.at(-1);
       if (last?.font === font) last.text += segment;
@@ -135,24 +142,22 @@ export class PdfText {
     return this.pdf.font(font).widthOfString(text);
   }
 
-  /** Runs of words from right to left are turned round; the line begins on the side of its first letter. */
-  private ordered(words: readonly Piece[][], space: number): TextLine {
+  /** Runs of words from right to left are turned round. */
+  private ordered(words: readonly Piece[][], isFromRight: boolean): TextLine {
     const texts = words.map((word) => word.map(({ text }) => text).join(''));
     const directions = texts.map((text) =>
-      RIGHT_TO_LEFT.test(text) ? 'right' : LEFT_TO_RIGHT.test(text) ? 'left' : null,
+      RIGHT_TO_LEFT.test(text) ? 'right' : FIRST_LETTER.test(text) ? 'left' : null,
     );
-    const isFromRight = directions.find((one) => one !== null) === 'right';
     const order = visualOrder(directions, isFromRight);
-    const pieces = order.flatMap((at, place) => this.spaced(words[at]!, directions[at] === 'right', place, space));
+    const pieces = order.flatMap((at, place) => this.spaced(words[at]!, directions[at] === 'right', place > 0));
     return { pieces: merged(pieces), width: pieces.reduce((sum, piece) => sum + piece.width, 0), isFromRight };
   }
 
-  private spaced(word: readonly Piece[], isReversed: boolean, place: number, space: number): Piece[] {
+  private spaced(word: readonly Piece[], isReversed: boolean, isAfterAnother: boolean): Piece[] {
     const pieces = isReversed ? word.toReversed() : [...word];
-    const gap = { text: ' ', font: this.names.plain[0]!, width: space };
-    return place === 0
-      ? pieces
-      : [{ ...gap, font: pieces[0]!.font, width: this.widthOf(' ', pieces[0]!.font) }, ...pieces];
+    if (!isAfterAnother) return pieces;
+    const { font } = pieces[0]!;
+    return [{ text: ' ', font, width: this.widthOf(' ', font) }, ...pieces];
   }
 }
 

@@ -2,7 +2,7 @@ import type { TrendView } from '../../chart.dto.js';
 import { plotOf, type PlotLine } from '../trend-plot.js';
 import type { Paper } from './paper.js';
 
-const SIZE = { width: 400, height: 90 };
+const SIZE = { width: 350, height: 90 };
 const EDGE = { left: 56, top: 8, bottom: 20 };
 const INKS = ['#0b5394', '#a64d00', '#38761d', '#741b47'];
 const SMALL = 7.5;
