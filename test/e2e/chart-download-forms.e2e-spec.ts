@@ -104,7 +104,7 @@ describe('the page to read', () => {
     expect(html).toContain('<th scope="row"');
     expect(html).toContain('<svg role="img" aria-label="Potassium: 3 results from 4.10 mmol/L on 2025-01-05');
     expect(html).toContain('@media print');
-    expect(html).toContain('5.60 mmol/L (range 3.50 - 5.0 mmol/L) [');
+    expect(html).toContain('5.60 mmol/L (range 3.50–5.0 mmol/L) [High]');
   });
 
   it('is answered as a file to keep, and never as a page of the portal', async () => {
