@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DownloadJobs } from '../../src/modules/records/downloads/download-jobs.js';
 import type { Config } from '../../src/platform/config/config.js';
 import { cloneDatabase } from '../harness/database.js';
 import { fileOf, prepared, type Downloaded } from '../harness/downloads.js';
@@ -35,11 +36,12 @@ afterAll(async () => {
 
 describe('a download that is written by a process', () => {
   it(`which is killed ${KILLS} times on its way is whole in the end: every record once, files that were whole not written again`, async () => {
+    // From here on only the other process works: this one stands for a replica that is away.
+    await seed.app.get(DownloadJobs).beforeApplicationShutdown();
     const { body } = await pat
       .post(`/v1/patients/${pat.patientId}/downloads`, { formats: ['fhir', 'ips', 'html'] })
       .expect(202);
     const { id } = body as Downloaded;
-    // From here on only the other process works: this one stands for a replica that is away.
     await seed.app.close();
     const { rows: asked } = await seed.owner.query<{ status: string }>('SELECT status FROM records.download');
     expect(asked).toEqual([{ status: 'queued' }]);
