@@ -5,7 +5,7 @@ import { downloaded, fileOf, filesOf, type Downloaded } from '../harness/downloa
 import { type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import { hasPdfReader, pdfText } from '../harness/pdf.js';
-import { type Caller, type Patient } from '../harness/people.js';
+import type { Patient } from '../harness/people.js';
 
 let hospital: Hospital;
 let pat: Patient;

@@ -4,17 +4,16 @@ import { downloaded, fileOf, filesOf, prepared, type Downloaded } from '../harne
 import { bytes, NOBODY, pages, type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
 import { hasPdfReader, pdfText } from '../harness/pdf.js';
-import { type Caller, type Patient } from '../harness/people.js';
+import type { Caller, Patient } from '../harness/people.js';
 import { makeProxyOf } from '../harness/reading.js';
 
 let hospital: Hospital;
 let pat: Patient;
 let proxy: Caller & { id: string };
 let all: Downloaded;
-let files: Map<string, Buffer>;
 
 beforeAll(async () => {
-  ({ hospital, pat, proxy, all, files } = await copyChart());
+  ({ hospital, pat, proxy, all } = await copyChart());
 }, 60_000);
 
 afterAll(async () => {

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { inspect } from '../../src/fhir/index.js';
 import { bundleIn, copyChart, HELD, SECRET, textIn } from '../harness/copied-chart.js';
 import { downloaded, fileOf, filesOf, prepared, type Downloaded } from '../harness/downloads.js';
-import { bytes, pages, said, type Hospital } from '../harness/hospital.js';
+import { pages, said, type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
-import { makePatient, type Caller, type Patient } from '../harness/people.js';
+import { makePatient, type Patient } from '../harness/people.js';
 
 let hospital: Hospital;
 let pat: Patient;

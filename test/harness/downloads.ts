@@ -41,7 +41,7 @@ export async function fileOf(
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => done(null, Buffer.concat(chunks)));
     });
-  return { status: answer.status, headers: answer.headers as Record<string, string>, bytes: answer.body as Buffer };
+  return { status: answer.status, headers: answer.headers, bytes: answer.body as Buffer };
 }
 
 /** Everything in a copy, by name. */

@@ -27,7 +27,7 @@ interface Inline {
  * The attachments of a record, as files beside the record itself. Here those whose bytes stand in the resource; bytes that lie apart
  * from it are to be added here and nowhere else.
  */
-export async function* attachmentsOf({ type, resource }: RecordView): AsyncGenerator<Attachment> {
+export function* attachmentsOf({ type, resource }: RecordView): Generator<Attachment> {
   if (!OF_TYPES.has(type)) return;
   const parsed = JSON.parse((resource as RawJson).bytes.toString('utf8')) as unknown;
   for (const { contentType, data } of inlineIn(parsed)) {

@@ -85,7 +85,7 @@ export class DownloadWorker {
     const { pages } = await this.printed(job, touches, mayGoOn);
     for await (const views of pages())
       for (const view of views)
-        for await (const { extension, mediaType, bytes } of attachmentsOf(view)) {
+        for (const { extension, mediaType, bytes } of attachmentsOf(view)) {
           const name = `attachment-${++count}.${extension}`;
           await this.file(job, { name, mediaType }, bytes, [
             { patientId: job.patientId, type: view.type, id: view.id },
