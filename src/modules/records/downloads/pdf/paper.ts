@@ -9,6 +9,7 @@ const INK = '#1a1a1a';
 const RULE = '#8a99a5';
 const PAD = 3;
 const CELL = 8.5;
+const REST = '… There is more of it in the page in HTML.';
 
 /** Of a table: share of the width, and what stands above. */
 export interface Column {
@@ -118,15 +119,17 @@ export class Paper {
   }
 
   private cells(texts: readonly string[], widths: readonly number[], isHead: (at: number) => boolean): CellText[] {
-    return texts.map((text, at) => ({
-      isHead: isHead(at),
-      lines: this.text
-        .lines(text, { size: CELL, width: widths[at]! - 2 * PAD, weight: isHead(at) ? 'bold' : 'plain' })
-        .slice(0, this.mostLines),
-    }));
+    return texts.map((text, at) => {
+      const how = { size: CELL, width: widths[at]! - 2 * PAD, weight: isHead(at) ? 'bold' : 'plain' } as const;
+      const lines = this.text.lines(text, how);
+      const most = this.mostLines;
+      if (lines.length <= most) return { isHead: isHead(at), lines };
+      const rest = this.text.lines(REST, how);
+      return { isHead: isHead(at), lines: [...lines.slice(0, most - rest.length), ...rest] };
+    });
   }
 
-  /** A row stands on one page. Words of a line are limited, so that this cuts nothing but what nobody could read on paper. */
+  /** A row stands on one page: a panel of fifty parts is too long for it, and says so. */
   private get mostLines(): number {
     return Math.floor((this.bottom - MARGIN - 60) / this.text.lineHeight(CELL));
   }
