@@ -62,13 +62,13 @@ function heading(paper: Paper, text: string, keep: number): void {
   paper.flow('H2', text, { size: 14, bold: true, keep });
 }
 
-function trends(paper: Paper, title: string, all: readonly TrendView[]): void {
+async function trends(paper: Paper, title: string, all: readonly TrendView[]): Promise<void> {
   heading(paper, title, all.length > 0 ? 200 : 40);
   if (all.length === 0) paper.flow('P', 'No information.', { size: 10 });
   for (const trend of all) {
     paper.flow('H3', trend.display || 'Result', { size: 11, bold: true, keep: 150 });
     drawTrend(paper, trend);
-    paper.table(RESULT, trendRows(trend));
+    await paper.table(RESULT, trendRows(trend));
   }
 }
 
@@ -97,14 +97,14 @@ export async function* pdfOf(printed: Printed, config: Config): AsyncGenerator<B
   for (const name of SECTION_NAMES) {
     heading(paper, SECTION_TITLES[name], 50);
     if (sections[name].length === 0) paper.flow('P', 'No information.', { size: 10 });
-    else paper.table(LINE, sections[name].map(lineRow));
+    else await paper.table(LINE, sections[name].map(lineRow));
   }
-  trends(paper, 'Vital signs', vitals);
-  trends(paper, 'Laboratory results', labs);
+  await trends(paper, 'Vital signs', vitals);
+  await trends(paper, 'Laboratory results', labs);
   yield* written(pdf);
   heading(paper, 'All records', 50);
   for await (const views of printed.pages()) {
-    paper.table(RECORD, views.map(recordRow));
+    await paper.table(RECORD, views.map(recordRow));
     yield* written(pdf);
   }
   if (text.isIncomplete)

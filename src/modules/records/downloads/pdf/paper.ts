@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { PdfText, TextLine } from './text.js';
 
 type Pdf = PDFKit.PDFDocument;
@@ -9,6 +10,8 @@ const INK = '#1a1a1a';
 const RULE = '#8a99a5';
 const PAD = 3;
 const CELL = 8.5;
+/** A row takes a millisecond of the process's only thread. */
+const ROWS_AT_ONCE = 20;
 const REST = '… There is more of it in the page in HTML.';
 
 /** Of a table: share of the width, and what stands above. */
@@ -88,8 +91,8 @@ export class Paper {
     this.pdf.y = y + height + 6;
   }
 
-  /** The first cell of a row names it. Cells are texts, each paragraph on a line of its own. */
-  table(columns: readonly Column[], rows: Iterable<readonly string[]>): void {
+  /** The first cell of a row names it. Cells are texts, each paragraph on a line of its own. Requests have their turn between rows. */
+  async table(columns: readonly Column[], rows: readonly (readonly string[])[]): Promise<void> {
     const table = this.pdf.struct('Table');
     this.section.add(table);
     const widths = columns.map(({ share }) => share * this.width);
@@ -100,7 +103,8 @@ export class Paper {
     );
     this.room(this.heightOf(head) + 40);
     this.row(table, head, widths, true);
-    for (const texts of rows) {
+    for (const [at, texts] of rows.entries()) {
+      if (at % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await setImmediate();
       const cells = this.cells(texts, widths, (at) => at === 0);
       const before = this.page;
       this.room(this.heightOf(cells));
