@@ -21,11 +21,7 @@ class NamesOfPeople extends PeopleNames {
     return known;
   }
 
-  async forChart(
-    ctx: SignedIn,
-    patientId: string,
-    accounts: readonly string[],
-  ): Promise<ReadonlyMap<string, Named>> {
+  async forChart(ctx: SignedIn, patientId: string, accounts: readonly string[]): Promise<ReadonlyMap<string, Named>> {
     const known = new Map<string, Named>(accounts.map((id) => [id, { id, name: null, kind: 'erased' }]));
     if (accounts.length === 0) return known;
     const rows = await ctx.db.query<Named>(
