@@ -22,6 +22,8 @@ import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-pro
 import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
 import { RecordsHl71763769600047 } from '../migrations/1763769600047-records-hl7.js';
 import { RecordsAttachments1763769600049 } from '../migrations/1763769600049-records-attachments.js';
+import { RecordsDownloads1763769600051 } from '../migrations/1763769600051-records-downloads.js';
+import { AuditActivity1763769600052 } from '../migrations/1763769600052-audit-activity.js';
 import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
 import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
 import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
@@ -73,6 +75,8 @@ export const migrations = [
   AuthLines1763769600031,
   PlatformSchema1763769600032,
   AuditIntake1763769600033,
+  RecordsDownloads1763769600051,
+  AuditActivity1763769600052,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

@@ -360,6 +360,27 @@ GET /v1/sensitivity-rules                       -  401 403 403 403 403 200 200 4
 GET /v1/sensitivity-rules/versions              -  401 403 403 403 403 200 200 403 403 403
 PUT /v1/sensitivity-rules                       -  401 403 403 403 403 200 403 403 403 403
 
+# Taking a copy along, having it sent, and who did: the patient, and who acts for them. A copy is its maker's alone.
+POST /v1/patients/:id/downloads               own  401 202 202 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/patients/:id/downloads                own  401 200 200 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/downloads/:id                         own  401 200 200 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+POST /v1/downloads/:id/end                    own  401 200 200 403 403 403 403 403 403 403
+                                           closed  401 409 409 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/downloads/:id/files/:name             own  401 200 200 403 403 403 403 403 403 403
+                                           closed  401 409 409 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+POST /v1/downloads/:id/transmissions          own  401 201 201 403 403 403 403 403 403 403
+                                           closed  401 409 409 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/patients/:id/transmissions            own  401 200 200 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/patients/:id/activity                 own  401 200 200 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
+
 # The feed brings in and sees what became of its own imports.
 POST /v1/imports                                -  401 403 403 403 403 403 403 403 202 403
 POST /v1/imports/hl7                            -  401 403 403 403 403 403 403 403 200 403

@@ -19,6 +19,7 @@ import {
   type Account,
   type World,
 } from './access-world.js';
+import * as downloads from './access-downloads.js';
 import { admitted, merge, openImport, quarantined } from './access-imports.js';
 import {
   correct,
@@ -479,6 +480,14 @@ export const REQUESTS: Record<string, Ask> = {
   'GET /v1/patients/:id/records': chart,
   'GET /v1/patients/:id/summary': chart,
   'GET /v1/patients/:id/timeline': timeline,
+  'POST /v1/patients/:id/downloads': downloads.ask,
+  'GET /v1/patients/:id/downloads': downloads.ofChart,
+  'GET /v1/downloads/:id': downloads.one,
+  'POST /v1/downloads/:id/end': downloads.giveUp,
+  'GET /v1/downloads/:id/files/:name': downloads.fetch,
+  'POST /v1/downloads/:id/transmissions': downloads.transmit,
+  'GET /v1/patients/:id/transmissions': downloads.ofChart,
+  'GET /v1/patients/:id/activity': downloads.ofChart,
   'GET /v1/patients/:id/chart-settings': chart,
   'PUT /v1/patients/:id/chart-settings': settings,
   'POST /v1/patients/:id/records': write,

@@ -122,6 +122,19 @@ portal_app
   users.suspended_link          SELECT
   records.directory_identifier  SELECT INSERT DELETE
 
+  # Copies of charts: how far they are moves, files go; what was sent stays. Functions tell ids, or clear away.
+  records.download              SELECT INSERT UPDATE(attempts expires_at failure finished_at next_at records records_total status)
+  records.download_file         SELECT INSERT DELETE
+  records.download_chunk        SELECT INSERT DELETE
+  records.transmission          SELECT INSERT
+  records.rules_version()       EXECUTE
+  records.take_download()       EXECUTE
+  records.keep_download()       EXECUTE
+  records.postpone_download()   EXECUTE
+  records.fail_download()       EXECUTE
+  records.expire_downloads()    EXECUTE
+  users.names_for_chart()       EXECUTE
+
   # The ledger: one door in, and whether something came in; nothing else.
   audit.submit()                EXECUTE
   audit.ask_for_export()        EXECUTE

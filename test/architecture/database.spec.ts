@@ -129,8 +129,10 @@ describe('tables', () => {
     expect(all.filter((table) => !guarded.includes(table))).toEqual(Object.keys(WITHOUT_ROW_SECURITY));
     expect(guarded).toEqual([
       'records.chart_wish',
+      'records.download',
       'records.record',
       'records.record_version',
+      'records.transmission',
       'users.care_team_member',
       'users.patient',
       'users.proxy_grant',

@@ -3,6 +3,7 @@ import type { SignedIn } from '../../platform/access/context.js';
 import type { SubjectName } from '../../platform/access/vocabulary.js';
 import { accessible, Params } from '../../platform/database/accessible.js';
 import { LINE_COLUMNS, LISTED, type LineRow } from './record-line.js';
+import { conditionsOf, type ChartFilter } from './record.repository.js';
 import { Statements } from './statements.js';
 import { visible } from './visibility.js';
 
@@ -63,9 +64,14 @@ export class ChartRepository {
     return this.statements.run<LineRow & { day: string }>(ctx, { text, values: params.values });
   }
 
-  section(ctx: SignedIn, patientId: string, { types, statuses, limit }: Section): Promise<LineRow[]> {
+  section(
+    ctx: SignedIn,
+    patientId: string,
+    { types, statuses, limit }: Section,
+    part: ChartFilter = {},
+  ): Promise<LineRow[]> {
     const params = new Params();
-    const where = this.where(ctx, 'Summary', patientId, params);
+    const where = [...this.where(ctx, 'Summary', patientId, params), ...conditionsOf(part, params)];
     where.push(
       `r.type = ANY (${params.add(types)}::text[])`,
       `r.status = ANY (${params.add(statuses)}::text[])`,
@@ -81,9 +87,10 @@ export class ChartRepository {
     patientId: string,
     categories: readonly string[],
     { most, limit }: { most: number; limit: number },
+    part: ChartFilter = {},
   ): Promise<LineRow[]> {
     const params = new Params();
-    const where = this.where(ctx, 'Summary', patientId, params);
+    const where = [...this.where(ctx, 'Summary', patientId, params), ...conditionsOf(part, params)];
     where.push(
       `r.type = 'Observation'`,
       `r.category && ${params.add(categories)}::text[]`,

@@ -3,10 +3,18 @@ import { authorize, type SignedIn } from '../../platform/access/context.js';
 import { Vault } from '../../platform/database/vault.js';
 import { Cursors, limitOf } from '../../platform/http/cursors.js';
 import type { Page } from '../../platform/http/presenter.js';
-import type { NewsView, SummaryView, TimelineDayView, TimelineGroupView, TimelineQuery } from './chart.dto.js';
+import type {
+  NewsView,
+  SummaryView,
+  TimelineDayView,
+  TimelineGroupView,
+  TimelineQuery,
+  TrendView,
+} from './chart.dto.js';
 import { ChartRepository, type DayRow, type Section } from './chart.repository.js';
 import { linesOf, type LineRow } from './record-line.js';
 import type { LineView } from './record.dto.js';
+import type { ChartFilter } from './record.repository.js';
 import { trendsOf } from './trends.js';
 
 const MOST_OF_A_DAY = 100;
@@ -18,7 +26,7 @@ const MOST_OF_SERIES = 5_000;
 const SERIES = { most: MOST_POINTS, limit: MOST_OF_SERIES + 1 };
 
 /** Sections of a summary: types, and the statuses in which a record still says something of now. '' is of records that say none. */
-const SECTIONS = {
+export const SECTIONS = {
   problems: { types: ['Condition'], statuses: ['active', 'recurrence', 'relapse', ''] },
   medications: {
     types: ['MedicationRequest', 'MedicationStatement'],
@@ -27,10 +35,16 @@ const SECTIONS = {
   allergies: { types: ['AllergyIntolerance'], statuses: ['active', 'confirmed', 'unconfirmed', ''] },
   immunizations: { types: ['Immunization'], statuses: ['completed'] },
 } as const satisfies Record<string, Omit<Section, 'limit'>>;
-type SectionName = keyof typeof SECTIONS;
-const SECTION_NAMES = Object.keys(SECTIONS) as SectionName[];
+export type SectionName = keyof typeof SECTIONS;
+export const SECTION_NAMES = Object.keys(SECTIONS) as SectionName[];
 /** What is named once, by its latest record; each vaccination stays one. */
-const ONCE: ReadonlySet<SectionName> = new Set(['problems', 'medications']);
+export const ONCE: ReadonlySet<SectionName> = new Set(['problems', 'medications']);
+
+export interface Glance {
+  sections: Record<SectionName, LineView[]>;
+  vitals: TrendView[];
+  labs: TrendView[];
+}
 
 /** A chart day by day, and at a glance. */
 @Injectable()
@@ -91,6 +105,29 @@ export class ChartService {
         ...(vitals.length > MOST_OF_SERIES ? ['vitals'] : []),
         ...(labs.length > MOST_OF_SERIES ? ['labs'] : []),
       ],
+    };
+  }
+
+  /** The sections of a summary over a part of the chart, with longer series: for what is printed. */
+  async glance(ctx: SignedIn, patientId: string, part: ChartFilter, points: number): Promise<Glance> {
+    authorize(ctx, 'read', 'Summary', { patientId });
+    const { charts } = this;
+    const printed = { most: points, limit: MOST_OF_SERIES };
+    const [vitals, labs, ...sections] = await Promise.all([
+      charts.series(ctx, patientId, ['vital-signs'], printed, part),
+      charts.series(ctx, patientId, ['laboratory'], printed, part),
+      ...SECTION_NAMES.map((name) => charts.section(ctx, patientId, { ...SECTIONS[name], limit: MOST_LINES }, part)),
+    ]);
+    const lines = await Promise.all(
+      SECTION_NAMES.map((name, at) =>
+        linesOf(ctx, this.vault, ONCE.has(name) ? eachOnce(sections[at]!) : sections[at]!),
+      ),
+    );
+    const named = SECTION_NAMES.map((name, at) => [name, lines[at]!] as const);
+    return {
+      sections: Object.fromEntries(named) as Record<SectionName, LineView[]>,
+      vitals: trendsOf(await linesOf(ctx, this.vault, vitals)),
+      labs: trendsOf(await linesOf(ctx, this.vault, labs)),
     };
   }
 

@@ -7,6 +7,7 @@ import { visible } from './visibility.js';
 
 export interface RecordFilter {
   type?: string;
+  types?: readonly string[];
   category?: string;
   code?: { system?: string; code: string };
   status?: string;
@@ -21,11 +22,15 @@ export interface RecordFilter {
   limit: number;
 }
 
+/** What part of a chart is meant. */
+export type ChartFilter = Pick<RecordFilter, 'types' | 'from' | 'before'>;
+
 /** What a list is narrowed to, the same for records and for days. */
 export function conditionsOf(filter: Omit<RecordFilter, 'oldestFirst' | 'after' | 'limit'>, params: Params): string[] {
-  const { type, category, code, status, words, from, before } = filter;
+  const { type, types, category, code, status, words, from, before } = filter;
   const where: string[] = [];
   if (type !== undefined) where.push(`r.type = ${params.add(type)}`);
+  if (types !== undefined) where.push(`r.type = ANY (${params.add(types)}::text[])`);
   if (category !== undefined) where.push(`${params.add(category)} = ANY(r.category)`);
   if (code) where.push(codeCondition(code, params));
   if (status !== undefined) where.push(`r.status = ${params.add(status)}`);
@@ -75,6 +80,16 @@ export class RecordRepository {
     const on = { columns: { patientId: 'r.patient_id' }, known: { patientId } };
     const access = `${accessible(ctx, 'list', 'Record', on, params)} AND ${visible(ctx, params, patientId)}`;
     return this.run(ctx, listStatement(patientId, filter, params, access));
+  }
+
+  /** How many records a list without pages would have. */
+  async count(ctx: SignedIn, patientId: string, filter: ChartFilter): Promise<number> {
+    const params = new Params();
+    const on = { columns: { patientId: 'r.patient_id' }, known: { patientId } };
+    const access = [accessible(ctx, 'list', 'Record', on, params), visible(ctx, params, patientId)];
+    const where = [`r.patient_id = ${params.add(patientId)}`, ...access, LISTED, ...conditionsOf(filter, params)];
+    const text = `SELECT count(*)::integer AS n FROM records.record r WHERE ${where.join(' AND ')}`;
+    return (await this.statements.run<{ n: number }>(ctx, { text, values: params.values }))[0]!.n;
   }
 
   private run(ctx: SignedIn, statement: Statement): Promise<RecordRow[]> {

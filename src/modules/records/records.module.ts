@@ -5,6 +5,7 @@ import { AwaitedRepository } from './awaited.repository.js';
 import { ChartMergeController } from './chart-merge.controller.js';
 import { ChartMergeService } from './chart-merge.service.js';
 import { ChartMerges } from './chart-merges.js';
+import { downloadControllers, downloadProviders } from './downloads/downloads.js';
 import { FeedRepository } from './feed.repository.js';
 import { Hl7Controller } from './hl7.controller.js';
 import { Hl7Messages } from './hl7-messages.js';
@@ -26,7 +27,14 @@ import { readingControllers, readingProviders } from './reading.js';
 
 @Module({
   imports: [UsersModule],
-  controllers: [Hl7Controller, ImportController, QuarantineController, ChartMergeController, ...readingControllers],
+  controllers: [
+    Hl7Controller,
+    ImportController,
+    QuarantineController,
+    ChartMergeController,
+    ...readingControllers,
+    ...downloadControllers,
+  ],
   providers: [
     ImportService,
     ImportRepository,
@@ -47,6 +55,7 @@ import { readingControllers, readingProviders } from './reading.js';
     QuarantineRepository,
     QuarantineService,
     ...readingProviders,
+    ...downloadProviders,
   ],
 })
 export class RecordsModule {}

@@ -12,6 +12,12 @@ function readCharts(policy: Policy, charts: string[]): void {
   policy.allow('list', 'Timeline', { patientId: { $in: charts } });
 }
 
+/** Taking a copy along, and having it sent: the patient's, and whoever acts for them. */
+function takeCharts(policy: Policy, charts: string[]): void {
+  policy.allow(['create', 'list', 'read', 'end', 'download'], 'ChartDownload', { patientId: { $in: charts } });
+  policy.allow(['create', 'list'], 'Transmission', { patientId: { $in: charts } });
+}
+
 /**
  * Patients open their own charts, proxies those of whom they act for, clinicians those of their panel, nobody else any. A feed
  * brings records in and sees what became of its own imports; it reads no chart.
@@ -21,12 +27,17 @@ export function recordsPolicy(policy: Policy, person: Person): void {
   if (person.roles.has('patient')) {
     const charts = [...person.patientIds];
     readCharts(policy, charts);
+    takeCharts(policy, charts);
     // What they supply is theirs to give and to withdraw; whether results wait for a clinician's word is their wish alone.
     policy.allow(['create', 'retract'], 'Record', { patientId: { $in: charts } });
     policy.allow(['read', 'update'], 'ChartSettings', { patientId: { $in: charts } });
   }
   // Who acts for a patient reads, less what is sensitive and not open to them: `visible` and the row policies say which.
-  if (person.roles.has('proxy')) readCharts(policy, [...person.proxied.keys()]);
+  if (person.roles.has('proxy')) {
+    const charts = [...person.proxied.keys()];
+    readCharts(policy, charts);
+    takeCharts(policy, charts);
+  }
   if (person.roles.has('clinician')) {
     const charts = [...person.panel];
     readCharts(policy, charts);

@@ -46,6 +46,10 @@ export interface Subjects {
   CareTeam: { patientId: string };
   /** What is signed of the audit trail: nothing but hashes. */
   Checkpoint: object;
+  /** Who viewed, downloaded and sent on a chart, as its patient is told. */
+  ChartActivity: { patientId: string };
+  /** Copies of a chart that somebody takes along. */
+  ChartDownload: { patientId: string };
   /** What a patient wishes of how their chart is shown. */
   ChartSettings: { patientId: string };
   ClientKey: { accountId: string };
@@ -99,6 +103,8 @@ export interface Subjects {
   System: object;
   /** A chart day by day. */
   Timeline: { patientId: string };
+  /** Copies of a chart that were sent to somebody. */
+  Transmission: { patientId: string };
   /** Hashes of the audit trail. */
   Tile: object;
   /** By which checkpoints of the audit trail are verified. */

@@ -67,6 +67,8 @@ export interface Config {
   readonly dataDir: string;
   readonly hospital: { readonly name: string; readonly mrnSystem: string };
   readonly letters: { readonly paper: 'A4' | 'LETTER'; readonly fontFile: string | null };
+  /** Copies of charts: for how many days they lie ready, how large one may be to be mailed (bytes), fonts for further scripts. */
+  readonly downloads: { readonly days: number; readonly mailLimit: number; readonly fontFiles: readonly string[] };
   readonly mail: { readonly smtpUrl: string; readonly from: string };
   readonly mfa: {
     readonly byRole: Readonly<Record<Role, FactorRule>>;
@@ -140,6 +142,12 @@ function factorRuleByRole(env: Settings): Record<Role, FactorRule> {
   return Object.fromEntries(ROLES.map((role) => [role, ruleOf(role)])) as Record<Role, FactorRule>;
 }
 
+const listed = (text: string): string[] =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean);
+
 const limits = (idle: number, absolute: number): SessionLimits => ({
   idleSeconds: idle * 60,
   absoluteSeconds: absolute * 60,
@@ -206,6 +214,11 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
     dataDir: env.DATA_DIR,
     hospital: { name: env.HOSPITAL_NAME, mrnSystem: env.MRN_SYSTEM },
     letters: { paper: env.LETTER_PAPER, fontFile: env.LETTER_FONT_FILE || null },
+    downloads: {
+      days: env.DOWNLOAD_DAYS,
+      mailLimit: env.TRANSMIT_LIMIT_MB * 1024 * 1024,
+      fontFiles: listed(env.CHART_FONT_FILES),
+    },
     mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
     mfa: {
       byRole: factorRuleByRole(env),

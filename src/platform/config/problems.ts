@@ -111,6 +111,10 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
   if (env.BREACH_CHECK !== 'off' && !env.BREACH_CHECK_URL.endsWith('/'))
     problems.push('BREACH_CHECK_URL must end in /, behind which the digits are put');
   if (!(env.ATTACHMENT_LIMIT_MB > 0)) problems.push('ATTACHMENT_LIMIT_MB must be above 0');
+  if (!(Number.isInteger(env.DOWNLOAD_DAYS) && env.DOWNLOAD_DAYS >= 1 && env.DOWNLOAD_DAYS <= 30))
+    problems.push('DOWNLOAD_DAYS must be a whole number from 1 to 30');
+  if (!(env.TRANSMIT_LIMIT_MB >= 1 && env.TRANSMIT_LIMIT_MB <= 50))
+    problems.push('TRANSMIT_LIMIT_MB must be from 1 to 50');
   if (!(env.MAX_SESSIONS >= 1)) problems.push('MAX_SESSIONS must be at least 1');
   // Node takes 0 for no limit at all.
   if (!(env.HEADERS_TIMEOUT_SECONDS > 0 && env.HEADERS_TIMEOUT_SECONDS <= env.REQUEST_TIMEOUT_SECONDS))
@@ -120,6 +124,7 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     env.TLS_KEY_FILE,
     env.TLS_CLIENT_CA_FILE,
     env.LETTER_FONT_FILE,
+    ...env.CHART_FONT_FILES.split(',').map((file) => file.trim()),
     env.PLACES_FILE,
     env.AUDIT_ANCHOR_TOKEN_FILE,
   ].filter(Boolean)) {

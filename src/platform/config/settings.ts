@@ -216,6 +216,18 @@ export const settings = {
     desc: 'longest time (seconds) that a message over MLLP may take to arrive, and a new connection to begin one',
   }),
   MLLP_IDLE_MINUTES: minutes(240, 'time without a message after which a connection to MLLP_PORT is closed'),
+  DOWNLOAD_DAYS: num({
+    default: 7,
+    desc: 'days that the files of a download of a chart can be fetched, 1 to 30; then they are deleted',
+  }),
+  TRANSMIT_LIMIT_MB: num({
+    default: 10,
+    desc: 'largest copy of a chart that is mailed (MB), 1 to 50; many mail systems refuse more than 10',
+  }),
+  CHART_FONT_FILES: str({
+    default: '',
+    desc: 'comma-separated TrueType or OpenType fonts for letters of charts in PDF beyond Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic, such as Chinese, Japanese and Korean ones',
+  }),
   AUDIT_ORIGIN: originName({
     default: '',
     desc: 'name under which checkpoints of the audit trail are signed; never to be changed afterwards. Default: host of PUBLIC_URL + /audit',
