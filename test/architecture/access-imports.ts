@@ -49,9 +49,9 @@ export const quarantined =
     const sealed = await portal.app.get(Vault).seal(work, 'quarantine:world', quarantinePlace(id, 'resource'), text);
     const isOver = relation === 'closed';
     await portal.owner.query(
-      `INSERT INTO records.quarantine (quarantine_id, account_id, source, import_id, import_line, type, source_id, content_mac, resource, findings, state, received_at,
+      `INSERT INTO records.quarantine (quarantine_id, account_id, source, import_id, import_line, type, source_id, content_mac, resource, findings, names, state, received_at,
          changed_at, changed_by, reason)
-       SELECT $1, account_id, source, import_id, 1, 'Observation', 'broken', $3, $4, '[]', $5, received_at, received_at, $6, $7 FROM records.import WHERE import_id = $2`,
+       SELECT $1, account_id, source, import_id, 1, 'Observation', 'broken', $3, $4, '[]', '{}', $5, received_at, received_at, $6, $7 FROM records.import WHERE import_id = $2`,
       [
         id,
         imports[relation === 'other' ? 'other' : 'own'],

@@ -28,8 +28,7 @@ const CACHED: Record<string, string> = {
   'GET /.well-known/jwks.json': 'public, max-age=300',
   'GET /v1/audit/checkpoint': 'public, max-age=5',
   'GET /v1/audit/keys': 'public, max-age=300',
-  // The first tile is full by then: it never changes again.
-  'GET /v1/audit/tile/*': 'public, max-age=604800, immutable',
+  'GET /v1/audit/tile/*': 'public, max-age=60',
 };
 
 let world: World;

@@ -55,6 +55,8 @@ const STEP_UP: Record<string, number> = {
   'POST /v1/users/:id/roles/:role/revoke': 300,
   'POST /v1/users/:id/keys': 300,
   'POST /v1/users/:id/scim-tokens': 300,
+  // What proxies may see.
+  'PUT /v1/sensitivity-rules': 300,
 };
 
 /** The others that touch credentials or accounts, and why they need no recent proof. */

@@ -100,7 +100,7 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
       expect(Object.fromEntries(rows.map(({ type, n }) => [type, Number(n)]))).toEqual(
         countBy([...distinct].map((key) => key.split('/')[0]!)),
       );
-    });
+    }, 180_000);
 
     it('changes nothing the second time', async () => {
       const state = async () =>
