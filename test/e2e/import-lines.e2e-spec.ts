@@ -143,7 +143,7 @@ describe('a file of lines', () => {
     const lines = Buffer.concat([
       Buffer.from(`${weightText('utf8', 'Patient/p1', '1')}\r\n`),
       Buffer.from([0x7b, 0xff, 0x7d, 0x0a]),
-      Buffer.from(`{"resourceType":"Binary","id":"big","data":"${'QUJD'.repeat(5 * 1024 * 1024)}"}\n`),
+      Buffer.from(`{"resourceType":"Basic","id":"big","description":"${'QUJD'.repeat(5 * 1024 * 1024)}"}\n`),
       Buffer.from(weightText('utf8-2', 'Patient/p1', '1')),
     ]);
     const { body } = await feed.send('post', '/v1/imports').set('Content-Type', NDJSON).send(lines).expect(202);

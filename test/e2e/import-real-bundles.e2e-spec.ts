@@ -5,6 +5,7 @@ import { readBundle } from '../../src/fhir/index.js';
 import { placeOf, unpackRecord } from '../../src/modules/records/record-text.js';
 import type { Db } from '../../src/platform/database/db.js';
 import { Vault } from '../../src/platform/database/vault.js';
+import { withoutContent } from '../harness/attachments.js';
 import { importBundle, issuesOf, type ImportResult } from '../harness/feed.js';
 import { checkLedger } from '../harness/ledger.js';
 import { makeAdmin, makeClinician, makeFeed, type Caller, type Clinician } from '../harness/people.js';
@@ -39,10 +40,6 @@ async function resourcesOf(path: string): Promise<Sent[]> {
 
 const countBy = (types: string[]): Record<string, number> =>
   Object.fromEntries(Object.entries(Object.groupBy(types, (type) => type)).map(([type, all]) => [type, all!.length]));
-
-/** Contents of attachments are kept apart, with an address in their place: see records-attachments-real. */
-const withoutContent = (line: string): string =>
-  line.replace(/\/(?:data="[^"]*"|url="\/v1\/attachments\/[0-9a-f-]{36}")$/, '/(content)');
 
 const suite = hasData ? describe : describe.skip;
 
