@@ -40,7 +40,8 @@ describe('a download of a chart', () => {
     const { type, entry } = bundleIn(files, 'health-record.json');
     const listed = (await pages(pat, `/v1/patients/${pat.patientId}/records`, 200)).flat();
     expect(type).toBe('collection');
-    expect(entry.map(({ fullUrl }) => fullUrl).sort()).toEqual(listed.map(({ id }) => `urn:uuid:${id}`).sort());
+    const records = entry.filter(({ resource }) => resource.resourceType !== 'Binary');
+    expect(records.map(({ fullUrl }) => fullUrl).sort()).toEqual(listed.map(({ id }) => `urn:uuid:${id}`).sort());
     expect(
       inspect(textIn(files, 'health-record.json')).findings.filter(({ severity }) => severity === 'error'),
     ).toEqual([]);
@@ -48,6 +49,21 @@ describe('a download of a chart', () => {
     const numbers = (json: string): string[] => [...json.matchAll(/"value":(-?[0-9.eE+-]+)/g)].map(([, one]) => one!);
     expect(numbers(textIn(files, 'health-record.json'))).toEqual(numbers(answer.text));
     expect(numbers(textIn(files, 'health-record.json'))).toEqual(expect.arrayContaining(['4.10', '5.60', '121.0']));
+  });
+
+  it('has the contents of attachments as entries, named where the portal had its own address of them', () => {
+    const text = textIn(files, 'health-record.json');
+    const binaries = bundleIn(files, 'health-record.json').entry.filter(
+      ({ resource }) => resource.resourceType === 'Binary',
+    );
+    const contents = binaries.map(({ resource }) => Buffer.from(resource.data as string, 'base64'));
+    expect(binaries.map(({ resource }) => resource.contentType).sort()).toEqual(['text/html', 'text/plain']);
+    expect(contents.map(String)).toContain('Seen today.');
+    expect(contents.map(({ length }) => length).sort()).toEqual(
+      [files.get('attachment-1.txt')!.length, files.get('attachment-2.bin')!.length].sort(),
+    );
+    for (const { fullUrl } of binaries) expect(text.split(`"url":"${fullUrl}"`)).toHaveLength(2);
+    expect(text).not.toContain('/v1/attachments/');
   });
 
   it('names its own entries in references, and no address of the portal', () => {

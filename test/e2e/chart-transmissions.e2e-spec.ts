@@ -134,10 +134,9 @@ describe('a transmission', () => {
   });
 
   it('says clearly what is too large to be mailed, and sends nothing then', async () => {
-    const noise = Array.from({ length: 24_000 }, (_, n) =>
-      createHash('sha256').update(String(n)).digest('base64'),
-    ).join('');
-    const attachment = `"status":"current","type":{"text":"Scan"},"content":[{"attachment":{"contentType":"application/pdf","data":"${noise.replaceAll('=', '')}"}}]`;
+    const noise = Array.from({ length: 24_000 }, (_, n) => createHash('sha256').update(String(n)).digest());
+    const scan = Buffer.concat([Buffer.from('%PDF-1.7\n'), ...noise]).toString('base64');
+    const attachment = `"status":"current","type":{"text":"Scan"},"content":[{"attachment":{"contentType":"application/pdf","data":"${scan}"}}]`;
     await importBundle(hospital.feed, bundleOf('batch', about('DocumentReference', 'scan', attachment)));
     const large = await downloaded(pat, pat.patientId, { formats: ['fhir'] });
     const before = hospital.portal.mails.length;

@@ -40,6 +40,17 @@ export interface Download {
   open: (range: ByteRange | null) => Promise<Readable>;
 }
 
+/** A content that is there, for whoever takes a chart along. */
+export interface StoredAttachment {
+  id: string;
+  /** What it is, whatever it is handed out as. */
+  contentType: string;
+  mediaType: string;
+  extension: string;
+  /** Each time anew, from its beginning; on connections of its own. */
+  bytes: () => AsyncGenerator<Buffer, void, undefined>;
+}
+
 interface OpenedAttachment {
   row: AttachmentRow;
   head: AttachmentHead;
@@ -124,6 +135,20 @@ export class AttachmentService {
     if (taken.some(({ head }) => head.isData && !head.content)) throw notKept();
     for (const { row } of taken) this.touch(ctx, row);
     return Readable.from(this.written(ctx, resource, taken), { objectMode: false });
+  }
+
+  /** The contents of a record's attachments that are there and no cause for doubt. */
+  async stored(ctx: SignedIn, recordId: string, version: number): Promise<StoredAttachment[]> {
+    const all = await this.all(ctx, recordId, version);
+    return all.flatMap(({ row, head }) => {
+      const { content, found, type } = head;
+      if (stateOf(row, head) !== 'stored' || !content || !found) return [];
+      const contentType = type ?? head.contentType ?? 'application/octet-stream';
+      this.touch(ctx, row);
+      return [
+        { ...servedAs(type, found.isUtf8), id: row.id, contentType, bytes: () => this.bytes(ctx, row, content, null) },
+      ];
+    });
   }
 
   private async *written(

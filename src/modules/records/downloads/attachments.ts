@@ -1,5 +1,8 @@
 import type { RawJson } from '../../../platform/http/presenter.js';
+import { pathOf } from '../attachment-head.js';
+import type { StoredAttachment } from '../attachment.service.js';
 import type { RecordView } from '../record.dto.js';
+import type { Printed } from './printed.js';
 
 export interface Attachment {
   extension: string;
@@ -16,6 +19,7 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   'image/tiff': 'tiff',
   'text/plain': 'txt',
 };
+const NOTHING_TO_OPEN = 'application/octet-stream';
 const OF_TYPES: ReadonlySet<string> = new Set(['DocumentReference', 'DiagnosticReport', 'Media', 'Binary', 'Consent']);
 
 interface Inline {
@@ -23,11 +27,18 @@ interface Inline {
   data?: unknown;
 }
 
-/**
- * The attachments of a record, as files beside the record itself. Here those whose bytes stand in the resource; bytes that lie apart
- * from it are to be added here and nowhere else.
- */
-export function* attachmentsOf({ type, resource }: RecordView): Generator<Attachment> {
+const APART = pathOf('');
+
+/** Contents that lie apart from the record; where its text names none, nobody is asked. */
+export function storedOf(view: RecordView, { stored }: Pick<Printed, 'stored'>): Promise<StoredAttachment[]> {
+  return (view.resource as RawJson).bytes.includes(APART) ? stored(view) : Promise.resolve([]);
+}
+
+/** The attachments of a record, as files beside the record itself: those that lie apart from it, and those whose bytes stand in it. */
+export async function* attachmentsOf(view: RecordView, printed: Pick<Printed, 'stored'>): AsyncGenerator<Attachment> {
+  const { type, resource } = view;
+  for (const { extension, mediaType, bytes } of await storedOf(view, printed))
+    yield { extension: mediaType === NOTHING_TO_OPEN ? 'bin' : extension, mediaType, bytes: bytes() };
   if (!OF_TYPES.has(type)) return;
   const parsed = JSON.parse((resource as RawJson).bytes.toString('utf8')) as unknown;
   for (const { contentType, data } of inlineIn(parsed)) {
@@ -35,7 +46,7 @@ export function* attachmentsOf({ type, resource }: RecordView): Generator<Attach
     const extension = Object.hasOwn(EXTENSIONS, said) ? EXTENSIONS[said] : undefined;
     yield {
       extension: extension ?? 'bin',
-      mediaType: extension ? said : 'application/octet-stream',
+      mediaType: extension ? said : NOTHING_TO_OPEN,
       bytes: once(Buffer.from(data as string, 'base64')),
     };
   }

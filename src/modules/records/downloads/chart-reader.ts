@@ -10,6 +10,7 @@ import { Vault } from '../../../platform/database/vault.js';
 import { Events } from '../../../platform/events/events.js';
 import type { RawJson } from '../../../platform/http/presenter.js';
 import { Charts, People, type RegisteredPatient } from '../../users/index.js';
+import { AttachmentService, type StoredAttachment } from '../attachment.service.js';
 import { ChartService, type Glance } from '../chart.service.js';
 import { recordsOf } from '../record-line.js';
 import type { RecordView } from '../record.dto.js';
@@ -43,6 +44,7 @@ export class ChartReader {
     private readonly abilities: AbilityFactory,
     private readonly records: RecordRepository,
     private readonly charts: ChartService,
+    private readonly attachments: AttachmentService,
     private readonly registry: Charts,
     private readonly vault: Vault,
     private readonly events: Events,
@@ -69,6 +71,11 @@ export class ChartReader {
       if (page.views.length > 0) yield page.views;
       ({ last: after, isFull: isMore } = page);
     }
+  }
+
+  /** Contents that lie apart from the record. */
+  stored(job: DownloadJob, { id, version }: RecordView, touched: Touched): Promise<StoredAttachment[]> {
+    return this.as(job, touched, (ctx) => this.attachments.stored(ctx, id, version));
   }
 
   count(job: DownloadJob): Promise<number> {

@@ -82,10 +82,10 @@ export class DownloadWorker {
   private async attachments(job: DownloadJob, mayGoOn: MayGoOn): Promise<void> {
     let count = 0;
     const touches: Touch[] = [];
-    const { pages } = await this.printed(job, touches, mayGoOn);
-    for await (const views of pages())
+    const printed = await this.printed(job, touches, mayGoOn);
+    for await (const views of printed.pages())
       for (const view of views)
-        for (const { extension, mediaType, bytes } of attachmentsOf(view)) {
+        for await (const { extension, mediaType, bytes } of attachmentsOf(view, printed)) {
           const name = `attachment-${++count}.${extension}`;
           await this.file(job, { name, mediaType }, bytes, [
             { patientId: job.patientId, type: view.type, id: view.id },
@@ -109,6 +109,7 @@ export class DownloadWorker {
       hospital: config.hospital.name,
       person: personOf(await this.reader.person(job), job.patientId),
       pages,
+      stored: (view) => reader.stored(job, view, touched),
       glance: () => reader.glance(job, touched),
     };
   }

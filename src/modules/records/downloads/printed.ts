@@ -1,4 +1,5 @@
 import type { RegisteredPatient } from '../../users/index.js';
+import type { StoredAttachment } from '../attachment.service.js';
 import type { Glance } from '../chart.service.js';
 import type { LineView, RecordView, ValueView } from '../record.dto.js';
 import type { DownloadJob } from './download-job.js';
@@ -11,6 +12,8 @@ export interface Printed {
   person: PrintedPerson;
   /** All records that are asked for and open, latest first; may be read more than once. */
   pages: () => AsyncGenerator<RecordView[], void, undefined>;
+  /** Contents of a record's attachments that lie apart from it. */
+  stored: (view: RecordView) => Promise<StoredAttachment[]>;
   glance: () => Promise<Glance>;
 }
 
