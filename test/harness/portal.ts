@@ -102,6 +102,16 @@ function makePatient(app: NestFastifyApplication): void {
   for (const { options } of [...own, ...lanes, master]) options.connectionTimeoutMillis = BUSY_MS;
 }
 
+/** The first request finds connections: where eight pools open theirs at once, one may take longer than a request waits. */
+async function connected(app: NestFastifyApplication): Promise<void> {
+  const look = { text: 'SELECT 1', name: 'look' };
+  await Promise.all([
+    app.get(SystemPool).query(look.text),
+    app.get(DataSource).query(look.text),
+    app.get(ReadLanes).query(null, look),
+  ]);
+}
+
 /** A whole portal on its own database: the real pipeline; only the clock, the log's stream and the delivery are replaced. */
 export async function startPortal(options: PortalOptions = {}): Promise<Portal> {
   const database = options.database ?? (await cloneDatabase());
@@ -129,6 +139,7 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
   const app = await createApp(config, { clock, delivery, logger: Logger.to(config.logLevel, log) });
   if (!options.isAboutFaults) makePatient(app);
   await app.listen(0, '127.0.0.1');
+  if (!options.isAboutFaults) await connected(app);
   // Where a test fails before it closes its portal, the run ends all the same and says why.
   app.getHttpServer().unref();
   const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;
