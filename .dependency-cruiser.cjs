@@ -24,7 +24,7 @@ module.exports = {
       name: 'platform-knows-nobody',
       severity: 'error',
       from: { path: '^src/platform/' },
-      to: { path: '^src/(fhir|modules|demo|cli|app|main|data-source)' },
+      to: { path: '^src/(fhir|hl7|modules|demo|cli|app|main|data-source)' },
     },
     {
       name: 'fhir-is-pure',
@@ -32,11 +32,18 @@ module.exports = {
       from: { path: '^src/fhir/' },
       to: {
         path: [
-          '^src/(modules|demo|cli|app|main|data-source)',
+          '^src/(hl7|modules|demo|cli|app|main|data-source)',
           '^src/platform/(?!workers/)',
           'node_modules/(@nestjs|typeorm|pg)/',
         ],
       },
+    },
+    {
+      name: 'hl7-is-pure',
+      comment: 'HL7 v2 → FHIR: texts in, texts out',
+      severity: 'error',
+      from: { path: '^src/hl7/' },
+      to: { path: ['^src/(modules|platform|demo|cli|app|main|data-source)', 'node_modules/(@nestjs|typeorm|pg)/'] },
     },
     {
       name: 'tlog-is-pure',

@@ -16,6 +16,15 @@ import { AuthGenerations1763769600014 } from '../migrations/1763769600014-auth-g
 import { AuthFourEyes1763769600019 } from '../migrations/1763769600019-auth-four-eyes.js';
 import { AuditErasure1763769600020 } from '../migrations/1763769600020-audit-erasure.js';
 import { AuthSsoPeople1763769600030 } from '../migrations/1763769600030-auth-sso-people.js';
+import { RecordsImportJobs1763769600040 } from '../migrations/1763769600040-records-import-jobs.js';
+import { RecordsQuarantine1763769600041 } from '../migrations/1763769600041-records-quarantine.js';
+import { UsersProxies1763769600045 } from '../migrations/1763769600045-users-proxies.js';
+import { RecordsReading1763769600046 } from '../migrations/1763769600046-records-reading.js';
+import { RecordsHl71763769600047 } from '../migrations/1763769600047-records-hl7.js';
+import { RecordsAttachments1763769600049 } from '../migrations/1763769600049-records-attachments.js';
+import { RecordsDownloads1763769600051 } from '../migrations/1763769600051-records-downloads.js';
+import { AuditActivity1763769600052 } from '../migrations/1763769600052-audit-activity.js';
+import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
 import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
 import { PlatformSchema1763769600032 } from '../migrations/1763769600032-platform-schema.js';
 import { AuditIntake1763769600033 } from '../migrations/1763769600033-audit-intake.js';
@@ -56,9 +65,18 @@ export const migrations = [
   AuditRetention1763769600022,
   AuditExportParts1763769600024,
   AuthSsoPeople1763769600030,
+  RecordsImportJobs1763769600040,
+  RecordsQuarantine1763769600041,
+  RecordsMerges1763769600042,
+  UsersProxies1763769600045,
+  RecordsReading1763769600046,
+  RecordsHl71763769600047,
+  RecordsAttachments1763769600049,
   AuthLines1763769600031,
   PlatformSchema1763769600032,
   AuditIntake1763769600033,
+  RecordsDownloads1763769600051,
+  AuditActivity1763769600052,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

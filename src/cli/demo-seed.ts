@@ -1,6 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generate } from 'otplib';
 import { makeHospital, type DemoIntegration, type DemoPatient, type DemoPerson } from '../demo/hospital.js';
 import type { Config } from '../platform/config/config.js';
@@ -173,6 +174,17 @@ async function all(client: Client, path: string): Promise<Record<string, string>
   return (await client.send('GET', `${path}?limit=200`)).items!;
 }
 
+const BETWEEN_LOOKS_MS = 100;
+
+/** How an import ended; asked as any feed asks. */
+async function outcomeOf(feed: () => Promise<Client>, id: string): Promise<string> {
+  for (;;) {
+    const { status } = await (await feed()).send('GET', `/v1/imports/${id}`);
+    if (status !== 'queued' && status !== 'running') return status!;
+    await sleep(BETWEEN_LOOKS_MS);
+  }
+}
+
 /** Fills an empty portal through its API: administrators, staff of every role, the feed, 25 charts, care teams, patients' accounts. */
 export async function seedHospital(
   app: INestApplicationContext,
@@ -191,7 +203,8 @@ export async function seedHospital(
 
   const feed = await seeding.feed(admin, hospital.integration, config);
   for (const bundle of [hospital.directoryBundle, ...hospital.patients.map((patient) => patient.bundle)]) {
-    const { id, status } = await (await feed()).send('POST', '/v1/imports', bundle);
+    const { id } = await (await feed()).send('POST', '/v1/imports', bundle);
+    const status = await outcomeOf(feed, id!);
     if (status !== 'completed')
       throw new Error(`an import of the demo's own data ended as ${status}: /v1/imports/${id}/issues`);
   }

@@ -109,8 +109,15 @@ export function patientReferenceOf(resource: unknown): string | undefined {
   return found.size === 1 ? [...found][0] : undefined;
 }
 
-/** What a Provenance speaks about; its patient is that of its targets, which only the importer can resolve. */
+/**
+ * What a Provenance speaks about, and what a Binary is as open as (https://hl7.org/fhir/R4/binary.html#security); their patient is that of
+ * these, which only the importer can resolve.
+ */
 export function provenanceTargetsOf(resource: unknown): string[] {
+  if (textAt(resource, 'resourceType') === 'Binary') {
+    const context = textAt(resource, 'securityContext', 'reference');
+    return context === undefined ? [] : [context];
+  }
   if (textAt(resource, 'resourceType') !== 'Provenance') return [];
   return listOf(at(resource, 'target')).flatMap((target) => textAt(target, 'reference') ?? []);
 }

@@ -17,7 +17,7 @@ describe('factsOf', () => {
         code: { coding: [{ system: 'http://loinc.org', code: '2345-7', display: 'Glucose' }] },
         effectiveDateTime: '2026-01',
       }),
-    ).toEqual({
+    ).toMatchObject({
       type: 'Observation',
       sourceId: 'o1',
       versionId: '2',

@@ -1,6 +1,8 @@
 import { instantOf } from './dates.js';
 import { FACT_ELEMENTS, OTHER_TYPES, type FactElements } from './fact-elements.js';
-import { humanNameOf } from './identity.js';
+import { gistOf, type Gist } from './gist.js';
+import { humanNameOf, isKey } from './identity.js';
+import { marksOf, type Marks } from './marks.js';
 import { at, isObject, listOf, member, textAt, textOf, textsOf } from './values.js';
 
 /** What lists, filters and their order need of a record; everything else is read from the record's own text. */
@@ -19,6 +21,10 @@ export interface RecordFacts {
   /** As sent: partial stays partial, words stay words. */
   effectiveText?: string;
   status?: string;
+  /** Further words that lists show of it. */
+  gist: Gist;
+  /** What its sensitivity is told by. */
+  marks: Marks;
 }
 
 const UNKNOWN_TYPE = 'Resource';
@@ -27,7 +33,8 @@ const PEOPLE = new Set(['Patient', 'Practitioner', 'RelatedPerson', 'Person']);
 // A list line, not the text itself: CodeableConcept.text has been seen holding whole notes.
 const MAX_DISPLAY = 500;
 
-export function factsOf(resource: unknown): RecordFacts {
+/** `text`: the resource as sent, for its numbers; without it they may have lost their zeros. */
+export function factsOf(resource: unknown, text?: string): RecordFacts {
   const type = textAt(resource, 'resourceType') ?? UNKNOWN_TYPE;
   const elements = Object.hasOwn(FACT_ELEMENTS, type) ? (FACT_ELEMENTS[type] ?? OTHER_TYPES) : OTHER_TYPES;
   const concepts = (elements.code ?? ['code'])
@@ -46,6 +53,8 @@ export function factsOf(resource: unknown): RecordFacts {
     effectiveAt: instant(effectiveText),
     effectiveText,
     status: statusOf(resource, elements),
+    gist: gistOf(resource, text),
+    marks: marksOf(resource),
   };
 }
 
@@ -83,7 +92,10 @@ function wordsOf(concept: unknown): string | undefined {
 
 function codeOf(concept: unknown): RecordFacts['code'] {
   const codings = [...listOf(at(concept, 'coding')), concept];
-  const coding = codings.find((candidate) => textAt(candidate, 'code') !== undefined);
+  const coding = codings.find(
+    (candidate) =>
+      textAt(candidate, 'code') !== undefined && isKey(textAt(candidate, 'system'), textAt(candidate, 'code')),
+  );
   return coding === undefined ? undefined : { system: textAt(coding, 'system'), code: textAt(coding, 'code') };
 }
 

@@ -19,13 +19,30 @@ export interface Demographics {
   sex?: string;
 }
 
+/** Patient.link that says that two Patient records are one person and which of them goes on. */
+export interface PatientLink {
+  /** `replaced-by`: the other one goes on; `replaces`: this one does. */
+  type: 'replaced-by' | 'replaces';
+  reference: string;
+}
+
 const MRN = 'MR';
+// A key that is longer can be looked up by nobody: PostgreSQL's indexes take 2.7 kB in all.
+const MAX_KEY = 500;
+const MAX_NAME = 300;
+const MAX_GIVEN = 20;
+// Each is looked at in the database; nobody is more persons than this.
+const MAX_LINKS = 100;
+
+/** Can something be found by this? */
+export const isKey = (...parts: (string | undefined)[]): boolean =>
+  parts.reduce((length, part) => length + (part?.length ?? 0), 0) <= MAX_KEY;
 
 /** Patient.identifier with a value; an identifier marked `old` is given with its use, so that the caller can pass it over. */
 export function identifiersOf(patient: unknown): BusinessIdentifier[] {
   return listOf(at(patient, 'identifier')).flatMap((identifier) => {
     const value = textAt(identifier, 'value');
-    if (value === undefined) return [];
+    if (value === undefined || !isKey(textAt(identifier, 'system'), value)) return [];
     const types = textsOf(listOf(at(identifier, 'type', 'coding')).map((coding) => textAt(coding, 'code')));
     return [
       {
@@ -39,11 +56,23 @@ export function identifiersOf(patient: unknown): BusinessIdentifier[] {
   });
 }
 
+/** https://hl7.org/fhir/R4/patient-definitions.html#Patient.link; `refer` and `seealso` merge nobody. */
+export function patientLinksOf(patient: unknown): PatientLink[] {
+  const links = listOf(at(patient, 'link')).slice(0, MAX_LINKS);
+  return links.flatMap((link) => {
+    const type = textAt(link, 'type');
+    const reference = textAt(link, 'other', 'reference');
+    return (type === 'replaced-by' || type === 'replaces') && reference !== undefined ? [{ type, reference }] : [];
+  });
+}
+
 export function demographicsOf(patient: unknown): Demographics {
   const name = preferredName(member(patient, 'name'));
   return {
-    family: textAt(name, 'family'),
-    given: textsOf(member(name, 'given')),
+    family: textAt(name, 'family')?.slice(0, MAX_NAME),
+    given: textsOf(member(name, 'given'))
+      .slice(0, MAX_GIVEN)
+      .map((given) => given.slice(0, MAX_NAME)),
     birthDate: textAt(patient, 'birthDate'),
     sex: textAt(patient, 'gender'),
   };

@@ -24,7 +24,7 @@ export function inspect(resourceText: string): Inspection {
     return unreadable({ severity: 'error', code: 'malformed-json', path: '', detail: 'The text is not valid JSON.' });
   }
   try {
-    return inspectResource(resource);
+    return inspectResource(resource, resourceText);
   } catch (error) {
     // the stack ran out: only text that was not checked for depth gets here
     if (error instanceof RangeError) {
@@ -36,14 +36,19 @@ export function inspect(resourceText: string): Inspection {
 
 /** The inspection of a text of which nothing can be said but why. */
 export function unreadable(finding: Finding): Inspection {
-  return { facts: factsOf(undefined), provenanceTargets: [], references: [], findings: [finding] };
+  return {
+    facts: factsOf(undefined),
+    provenanceTargets: [],
+    references: [],
+    findings: [finding],
+  };
 }
 
-function inspectResource(resource: unknown): Inspection {
+function inspectResource(resource: unknown, text: string): Inspection {
   const type = isObject(resource) ? textAt(resource, 'resourceType') : undefined;
   return {
     resourceType: type,
-    facts: factsOf(resource),
+    facts: factsOf(resource, text),
     patientReference: patientReferenceOf(resource),
     provenanceTargets: provenanceTargetsOf(resource),
     references: collectReferences(resource),

@@ -18,7 +18,7 @@ export type Person = (typeof PEOPLE)[number];
 /**
  * How the thing that a request names stands to the caller.
  *
- * Charts and records: `own` is the patient's own, which nobody treats; `team` is treated by the clinician, `ended` was until
+ * Charts and records: `own` is the patient's own, which nobody treats, and for which the proxy acts; `team` is treated by the clinician, `ended` was until
  * yesterday, `future` will be from tomorrow on; `other` is nobody's whom we know; `none` does not exist. `held` is a record
  * whose patient has not come yet, `elsewhere` a membership of another chart's team.
  * Accounts, sessions, imports, practitioners: `own`, `other` (somebody else's), `closed` (own, ended), `none`.
@@ -288,20 +288,132 @@ POST /v1/patients/:id/care-team/:memberId/end
                       own team ended future other  401 403 403 403 200 403 403 200 403 403
                                    elsewhere none  401 403 403 403 404 403 403 404 403 403
 
-# Clinical content: the patient, and who treats them now. No office, no administrator, no feed.
-GET /v1/patients/:id/records                  own  401 200 403 404 403 403 403 403 403 403
-                                             team  401 404 403 200 403 403 403 403 403 403
+# Clinical content: the patient, who acts for them, and who treats them now. No office, no administrator, no feed.
+GET /v1/patients/:id/records                  own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                          ended future other none  401 404 404 404 403 403 403 403 403 403
+GET /v1/patients/:id/timeline                 own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                          ended future other none  401 404 404 404 403 403 403 403 403 403
+GET /v1/patients/:id/summary                  own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                          ended future other none  401 404 404 404 403 403 403 403 403 403
+GET /v1/records/:id                           own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+GET /v1/records/:id/history                   own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+GET /v1/records/:id/history/:version          own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+GET /v1/records/:id/provenance                own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+# Attachments: as the record that they are part of.
+GET /v1/records/:id/attachments               own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+GET /v1/records/:id/original                  own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+GET /v1/attachments/:id                       own  401 200 200 404 403 403 403 403 403 403
+                                             team  401 404 404 200 403 403 403 403 403 403
+                     ended future other held none  401 404 404 404 403 403 403 403 403 403
+# What people write: clinicians of the team, and patients for themselves.
+POST /v1/patients/:id/records                 own  401 201 403 404 403 403 403 403 403 403
+                                             team  401 404 403 201 403 403 403 403 403 403
                           ended future other none  401 404 403 404 403 403 403 403 403 403
-GET /v1/records/:id                           own  401 200 403 404 403 403 403 403 403 403
+PUT /v1/records/:id                           own  401 403 403 404 403 403 403 403 403 403
+                                             team  401 403 403 200 403 403 403 403 403 403
+                     ended future other held none  401 403 403 404 403 403 403 403 403 403
+POST /v1/records/:id/retract                  own  401 200 403 404 403 403 403 403 403 403
                                              team  401 404 403 200 403 403 403 403 403 403
                      ended future other held none  401 404 403 404 403 403 403 403 403 403
+POST /v1/records/:id/accept                   own  401 403 403 404 403 403 403 403 403 403
+                                             team  401 403 403 200 403 403 403 403 403 403
+                     ended future other held none  401 403 403 404 403 403 403 403 403 403
+POST /v1/records/:id/decline                  own  401 403 403 404 403 403 403 403 403 403
+                                             team  401 403 403 200 403 403 403 403 403 403
+                     ended future other held none  401 403 403 404 403 403 403 403 403 403
+# What is held back, and until whom the patient wishes to wait.
+POST /v1/records/:id/review                   own  401 403 403 404 403 403 403 403 403 403
+                                             team  401 403 403 204 403 403 403 403 403 403
+                     ended future other held none  401 403 403 404 403 403 403 403 403 403
+POST /v1/records/:id/hold                     own  401 403 403 404 403 403 403 403 403 403
+                                             team  401 403 403 201 403 403 403 403 403 403
+                     ended future other held none  401 403 403 404 403 403 403 403 403 403
+DELETE /v1/records/:id/hold                   own  401 403 403 404 403 403 403 403 403 403
+                                             team  401 403 403 204 403 403 403 403 403 403
+                     ended future other held none  401 403 403 404 403 403 403 403 403 403
+GET /v1/records/:id/holds                     own  401 403 403 404 403 403 403 403 403 403
+                                             team  401 403 403 200 403 403 403 403 403 403
+                     ended future other held none  401 403 403 404 403 403 403 403 403 403
+GET /v1/patients/:id/chart-settings           own  401 200 403 404 403 403 403 403 403 403
+                                             team  401 404 403 200 403 403 403 403 403 403
+                          ended future other none  401 404 403 404 403 403 403 403 403 403
+PUT /v1/patients/:id/chart-settings           own  401 200 403 403 403 403 403 403 403 403
+                                             team  401 404 403 403 403 403 403 403 403 403
+                          ended future other none  401 404 403 403 403 403 403 403 403 403
+# Which records are sensitive: records officers decide, compliance officers look.
+GET /v1/sensitivity-rules                       -  401 403 403 403 403 200 200 403 403 403
+GET /v1/sensitivity-rules/versions              -  401 403 403 403 403 200 200 403 403 403
+PUT /v1/sensitivity-rules                       -  401 403 403 403 403 200 403 403 403 403
+
+# Taking a copy along, having it sent, and who did: the patient, and who acts for them. A copy is its maker's alone.
+POST /v1/patients/:id/downloads               own  401 202 202 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/patients/:id/downloads                own  401 200 200 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/downloads/:id                         own  401 200 200 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+POST /v1/downloads/:id/end                    own  401 200 200 403 403 403 403 403 403 403
+                                           closed  401 409 409 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/downloads/:id/files/:name             own  401 200 200 403 403 403 403 403 403 403
+                                           closed  401 409 409 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+POST /v1/downloads/:id/transmissions          own  401 201 201 403 403 403 403 403 403 403
+                                           closed  401 409 409 403 403 403 403 403 403 403
+                                       other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/patients/:id/transmissions            own  401 200 200 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
+GET /v1/patients/:id/activity                 own  401 200 200 403 403 403 403 403 403 403
+                     team ended future other none  401 404 404 403 403 403 403 403 403 403
 
 # The feed brings in and sees what became of its own imports.
 POST /v1/imports                                -  401 403 403 403 403 403 403 403 202 403
+POST /v1/imports/hl7                            -  401 403 403 403 403 403 403 403 200 403
+POST /v1/imports/open                           -  401 403 403 403 403 403 403 403 201 403
+POST /v1/imports/:id/files                    own  401 403 403 403 403 403 403 403 201 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
+POST /v1/imports/:id/complete                 own  401 403 403 403 403 403 403 403 202 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
+POST /v1/imports/:id/cancel                   own  401 403 403 403 403 403 403 403 200 403
+                                       other none  401 403 403 403 403 403 403 403 404 403
+GET /v1/imports                                 -  401 403 403 403 403 403 403 403 200 403
 GET /v1/imports/:id                           own  401 403 403 403 403 403 403 403 200 403
                                        other none  401 403 403 403 403 403 403 403 404 403
 GET /v1/imports/:id/issues                    own  401 403 403 403 403 403 403 403 200 403
                                        other none  401 403 403 403 403 403 403 403 404 403
+
+# What a feed sent broken: it sees its own, the records office works it off. So do merges of charts.
+GET /v1/imports/quarantine                      -  401 403 403 403 403 200 403 403 200 403
+GET /v1/imports/quarantine/:id                own  401 403 403 403 403 200 403 403 200 403
+                                            other  401 403 403 403 403 200 403 403 404 403
+                                             none  401 403 403 403 403 404 403 403 404 403
+PUT /v1/imports/quarantine/:id                own  401 403 403 403 403 200 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+POST /v1/imports/quarantine/:id/retry         own  401 403 403 403 403 202 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+POST /v1/imports/quarantine/:id/discard       own  401 403 403 403 403 200 403 403 403 403
+                                           closed  401 403 403 403 403 409 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+GET /v1/chart-merges                            -  401 403 403 403 403 200 403 403 403 403
+POST /v1/chart-merges/:id/confirm             own  401 403 403 403 403 200 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
+POST /v1/chart-merges/:id/undo                own  401 403 403 403 403 200 403 403 403 403
+                                             none  401 403 403 403 403 404 403 403 403 403
 
 # The trail: compliance officers, nobody else.
 GET /v1/audit/events                            -  401 403 403 403 403 403 200 403 403 403

@@ -3,7 +3,7 @@ import { createAdmin } from '../../src/cli/admin-create.js';
 import { SignIns } from '../../src/modules/auth/sign-in/sign-ins.js';
 import type { Ctx } from '../../src/platform/access/context.js';
 import { SERVICE_ROLES, STAFF_ROLES } from '../../src/platform/access/vocabulary.js';
-import { bundleOf, entryOf, patientText } from '../harness/feed.js';
+import { bundleOf, entryOf, patientText, weightText, worked } from '../harness/feed.js';
 import { newPatient, NOBODY } from '../harness/hospital.js';
 import { currentCode, freshName } from '../harness/people.js';
 import { GROUP, newUser, PATCH_OP, USER } from '../harness/scim.js';
@@ -19,6 +19,22 @@ import {
   type Account,
   type World,
 } from './access-world.js';
+import * as downloads from './access-downloads.js';
+import { admitted, merge, openImport, quarantined } from './access-imports.js';
+import {
+  correct,
+  decide,
+  holdBack,
+  lift,
+  retract,
+  review,
+  rules,
+  settings,
+  streamed,
+  timeline,
+  versions,
+  write,
+} from './access-records.js';
 import {
   auditSession,
   COMPARED,
@@ -55,6 +71,10 @@ export interface Sent {
   body?: object;
   /** A Bundle, in place of a JSON body. */
   bundle?: string;
+  /** A file of lines, in place of a JSON body. */
+  lines?: string;
+  /** An HL7 v2 message, in place of a JSON body. */
+  message?: string;
   /** A form, in place of a JSON body. */
   form?: Record<string, string>;
   query?: string;
@@ -458,16 +478,57 @@ export const REQUESTS: Record<string, Ask> = {
   },
 
   'GET /v1/patients/:id/records': chart,
+  'GET /v1/patients/:id/summary': chart,
+  'GET /v1/patients/:id/timeline': timeline,
+  'POST /v1/patients/:id/downloads': downloads.ask,
+  'GET /v1/patients/:id/downloads': downloads.ofChart,
+  'GET /v1/downloads/:id': downloads.one,
+  'POST /v1/downloads/:id/end': downloads.giveUp,
+  'GET /v1/downloads/:id/files/:name': downloads.fetch,
+  'POST /v1/downloads/:id/transmissions': downloads.transmit,
+  'GET /v1/patients/:id/transmissions': downloads.ofChart,
+  'GET /v1/patients/:id/activity': downloads.ofChart,
+  'GET /v1/patients/:id/chart-settings': chart,
+  'PUT /v1/patients/:id/chart-settings': settings,
+  'POST /v1/patients/:id/records': write,
   'GET /v1/records/:id': record,
+  'PUT /v1/records/:id': correct,
+  'GET /v1/records/:id/history': versions(),
+  'GET /v1/records/:id/history/:version': versions({ version: '1' }),
+  'GET /v1/records/:id/provenance': versions(),
+  'GET /v1/records/:id/attachments': versions(),
+  'GET /v1/records/:id/original': streamed('records'),
+  'GET /v1/attachments/:id': streamed('attachments'),
+  'POST /v1/records/:id/retract': retract,
+  'POST /v1/records/:id/accept': decide,
+  'POST /v1/records/:id/decline': decide,
+  'POST /v1/records/:id/review': review,
+  'POST /v1/records/:id/hold': holdBack,
+  'DELETE /v1/records/:id/hold': lift,
+  'GET /v1/records/:id/holds': lift,
+  'GET /v1/sensitivity-rules': () => ({ subjects: nobody }),
+  'GET /v1/sensitivity-rules/versions': () => ({ subjects: nobody }),
+  'PUT /v1/sensitivity-rules': rules,
 
-  'POST /v1/imports': ({ portal }) => {
-    const mrn = randomUUID();
-    const chart = 'SELECT patient_id AS id FROM users.patient WHERE mrn = $1';
-    return {
-      bundle: bundleOf('batch', entryOf(patientText('new', mrn))),
-      subjects: async () => [null, (await portal.owner.query<{ id: string }>(chart, [mrn])).rows[0]!.id],
-    };
-  },
+  'POST /v1/imports': ({ portal }) => ({
+    bundle: bundleOf('batch', entryOf(patientText('new', randomUUID()))),
+    subjects: nobody,
+    after: () => worked(portal),
+  }),
+  'POST /v1/imports/hl7': admitted,
+  'POST /v1/imports/open': () => ({ body: {}, subjects: nobody }),
+  'POST /v1/imports/:id/files': openImport({ lines: '{"resourceType":"Organization","id":"o","name":"O"}' }),
+  'POST /v1/imports/:id/complete': openImport(),
+  'POST /v1/imports/:id/cancel': openImport(),
+  'GET /v1/imports': () => ({ subjects: nobody }),
+  'GET /v1/imports/quarantine': () => ({ subjects: nobody }),
+  'GET /v1/imports/quarantine/:id': quarantined(),
+  'PUT /v1/imports/quarantine/:id': quarantined({ bundle: weightText('broken', 'Patient/p', '2') }),
+  'POST /v1/imports/quarantine/:id/retry': quarantined(),
+  'POST /v1/imports/quarantine/:id/discard': quarantined({ body: { reason: 'walk' } }),
+  'GET /v1/chart-merges': () => ({ query: 'state=undone', subjects: nobody }),
+  'POST /v1/chart-merges/:id/confirm': merge(),
+  'POST /v1/chart-merges/:id/undo': merge({ body: { reason: 'walk' } }),
   'GET /v1/imports/:id': imported,
   'GET /v1/imports/:id/issues': imported,
 

@@ -16,5 +16,7 @@ export function send(
   if (token !== null) void request.set('Authorization', `Bearer ${token}`);
   if (sent.ifMatch !== undefined) void request.set('If-Match', `"${sent.ifMatch}"`);
   if (sent.bundle !== undefined) return request.set('Content-Type', 'application/fhir+json').send(sent.bundle);
+  if (sent.lines !== undefined) return request.set('Content-Type', 'application/fhir+ndjson').send(sent.lines);
+  if (sent.message !== undefined) return request.set('Content-Type', 'application/hl7-v2').send(sent.message);
   return sent.body === undefined ? request : request.send(sent.body);
 }

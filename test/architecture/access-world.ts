@@ -1,8 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import { PasswordHasher } from '../../src/platform/crypto/index.js';
 import type { Role } from '../../src/platform/access/vocabulary.js';
+import { attachment, documentText } from '../harness/attachments.js';
 import { bundleOf, entryOf, importBundle, patientText, weightText, type ImportResult } from '../harness/feed.js';
 import { known, NOBODY, openHospital, registered, SOURCE, type Hospital } from '../harness/hospital.js';
+import { feedsFile } from '../harness/hl7.js';
 import { makeDirectory, makeFeed, makePatient, signInAs, type Caller, type Credentials } from '../harness/people.js';
 import type { Portal } from '../harness/portal.js';
 import type { FakeProvider } from '../harness/identity-providers.js';
@@ -51,6 +53,7 @@ export interface World extends Hospital {
   /** Ids by relation. */
   charts: Record<string, string>;
   records: Record<string, string>;
+  attachments: Record<string, string>;
   imports: Record<string, string>;
 }
 
@@ -140,11 +143,15 @@ export async function reopening({ owner }: Portal): Promise<() => Promise<void>>
 }
 
 /** Nobody is given the role proxy through the API yet: a patient's account is made into one. */
-async function makeProxy(hospital: Hospital): Promise<Account> {
+async function makeProxy(hospital: Hospital, patientId: string): Promise<Account> {
   const caller = await known(makePatient(hospital.portal, hospital.admin));
   const { owner } = hospital.portal;
   await owner.query(`UPDATE users.account_role SET role = 'proxy' WHERE account_id = $1`, [caller.id]);
   await owner.query('UPDATE users.patient SET account_id = NULL WHERE account_id = $1', [caller.id]);
+  await owner.query(
+    `INSERT INTO users.proxy_grant (proxy_grant_id, account_id, patient_id, open_labels, starts_at) VALUES ($1, $2, $3, '{}', now() - interval '1 day')`,
+    [uuidv7(), caller.id, patientId],
+  );
   return new Account(caller.id, caller);
 }
 
@@ -152,7 +159,7 @@ async function makeProxy(hospital: Hospital): Promise<Account> {
 async function fillCharts(
   hospital: Hospital,
   charts: Record<string, string>,
-): Promise<[ImportResult, Record<string, string>]> {
+): Promise<[ImportResult, Record<string, string>, Record<string, string>]> {
   const { owner } = hospital.portal;
   const { rows } = await owner.query<{ id: string; mrn: string; system: string }>(
     'SELECT patient_id AS id, mrn, mrn_system AS system FROM users.patient',
@@ -162,8 +169,10 @@ async function fillCharts(
     return [
       entryOf(patientText(relation, chart.mrn, chart.system)),
       entryOf(weightText(`weight-${relation}`, `Patient/${relation}`, '70.0')),
+      entryOf(documentText(`document-${relation}`, `Patient/${relation}`, [attachment({ text: relation })])),
     ];
   });
+  entries.push(entryOf(documentText('document-held', 'Patient/never', [attachment({ text: 'held' })])));
   const imported = await importBundle(hospital.feed, bundleOf('batch', ...entries));
   await owner.query(
     `INSERT INTO records.record SELECT (jsonb_populate_record(w,
@@ -174,19 +183,23 @@ async function fillCharts(
   const { rows: records } = await owner.query<{ relation: string; id: string }>(
     `SELECT substr(source_id, 8) AS relation, record_id AS id FROM records.record WHERE source_id LIKE 'weight-%'`,
   );
-  return [imported, Object.fromEntries(records.map(({ relation, id }) => [relation, id]))];
+  const { rows: attachments } = await owner.query<{ relation: string; id: string }>(
+    `SELECT substr(r.source_id, 10) AS relation, a.attachment_id AS id FROM records.attachment a JOIN records.record r USING (record_id)`,
+  );
+  const byRelation = (all: typeof records) => Object.fromEntries(all.map(({ relation, id }) => [relation, id]));
+  return [imported, byRelation(records), byRelation(attachments)];
 }
 
 export async function openWorld(): Promise<World> {
   const { provider, env } = await openProvider();
-  const hospital = await openHospital(env);
+  const hospital = await openHospital({ ...env, HL7_FEEDS_FILE: feedsFile({ source: SOURCE }) });
   const { portal, anna, bela, clinician, admin } = hospital;
   const chart = async () => (await registered(hospital, { email: 'home@home.test' })).id;
   const charts: Record<string, string> = { own: bela.patientId, team: anna.patientId, none: NOBODY };
   for (const relation of ['ended', 'future', 'other']) charts[relation] = await chart();
   await member(portal, charts.ended!, clinician.practitionerId, [-30, -1]);
   await member(portal, charts.future!, clinician.practitionerId, [1, 30]);
-  const [imported, records] = await fillCharts(hospital, charts);
+  const [imported, records, attachments] = await fillCharts(hospital, charts);
 
   // Another feed and an import of theirs.
   const otherFeed = await known(makeFeed(portal, admin, `${SOURCE}/other`));
@@ -197,7 +210,7 @@ export async function openWorld(): Promise<World> {
     provider,
     people: {
       patient: of(bela),
-      proxy: await makeProxy(hospital),
+      proxy: await makeProxy(hospital, bela.patientId),
       clinician: of(clinician),
       staff: of(hospital.staff),
       records_officer: of(hospital.recordsOfficer),
@@ -208,6 +221,7 @@ export async function openWorld(): Promise<World> {
     },
     charts,
     records: { ...records, none: NOBODY },
+    attachments: { ...attachments, none: NOBODY },
     imports: { own: imported.id, other: foreign.id, none: NOBODY },
   };
 }

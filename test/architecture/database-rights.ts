@@ -28,6 +28,8 @@ portal_app
   users.scim_group              SELECT INSERT DELETE UPDATE(display_name external_id name_key roles updated_at version)
   users.scim_group_member       SELECT INSERT DELETE
   users.own_chart               SELECT
+  users.proxied_chart           SELECT
+  users.proxied()               EXECUTE
   users.own_practice            SELECT
   users.care_now                SELECT
   users.duty                    SELECT
@@ -38,6 +40,7 @@ portal_app
   # Names behind the ids of the audit trail: it asks by itself whether an officer is on duty.
   users.names_of()              EXECUTE
   users.chart_of_feed()         EXECUTE
+  users.feed_account()          EXECUTE
 
   # Sign-in: sessions and passwords leave a trace, what is used up may go.
   auth.credential               SELECT INSERT UPDATE
@@ -78,10 +81,59 @@ portal_app
 
   # Charts: nothing is deleted, old versions stay as they were.
   records.record                SELECT INSERT UPDATE
-  records.record_version        SELECT INSERT
-  records.import                SELECT INSERT
+  records.record_version        SELECT INSERT UPDATE
+  # What limits reading: rules stay as they were made; holds and looks are written by functions that ask who treats the patient.
+  records.sensitivity_rule_set  SELECT INSERT
+  records.sensitivity_rule      SELECT INSERT
+  records.chart_wish            SELECT INSERT DELETE
+  records.waiting_chart         SELECT
+  records.provenance_target     SELECT INSERT DELETE
+  records.hold                  SELECT
+  records.review                SELECT
+  records.hold_back()           EXECUTE
+  records.lift_hold()           EXECUTE
+  records.look_at()             EXECUTE
+  records.labels_of()           EXECUTE
+  records.is_relabelling()      EXECUTE
+  records.relabel()             EXECUTE
+  # Imports are jobs: what was asked for stays, how far it is moves, bodies go when it is over.
+  records.import                SELECT INSERT UPDATE(at_byte at_file at_line attempts by_type bytes_done bytes_total created deleted entries failure finished_at flagged issues next_at quarantined queued_at rejected released started_at status unchanged updated)
   records.import_issue          SELECT INSERT
+  records.import_file           SELECT INSERT
+  records.import_chunk          SELECT INSERT DELETE
+  records.awaited               SELECT INSERT DELETE UPDATE(is_here)
+  records.quarantine            SELECT INSERT UPDATE(changed_at changed_by corrected findings reason state version)
+  # Attachments go with their record; what no record has any more is swept.
+  records.attachment            SELECT INSERT UPDATE(content_id head literal_id of_binary)
+  records.attachment_chunk      SELECT INSERT
+  records.sweep_attachment_chunks() EXECUTE
+  records.reads_version()       EXECUTE
+  records.reads_content()       EXECUTE
+  records.take_import()         EXECUTE
+  records.keep_import()         EXECUTE
+  records.sweep_chunks()        EXECUTE
+  records.retry_quarantine()    EXECUTE
+  # Merges: a feed declares, the records office settles, each by one function.
+  records.hl7_message           SELECT INSERT
+  records.chart_merge           SELECT
+  records.merge_charts()        EXECUTE
+  records.settle_merge()        EXECUTE
+  records.surviving_charts()    EXECUTE
+  users.suspended_link          SELECT
   records.directory_identifier  SELECT INSERT DELETE
+
+  # Copies of charts: how far they are moves, files go; what was sent stays. Functions tell ids, or clear away.
+  records.download              SELECT INSERT UPDATE(attempts expires_at failure finished_at next_at records records_total status)
+  records.download_file         SELECT INSERT DELETE
+  records.download_chunk        SELECT INSERT DELETE
+  records.transmission          SELECT INSERT
+  records.rules_version()       EXECUTE
+  records.take_download()       EXECUTE
+  records.keep_download()       EXECUTE
+  records.postpone_download()   EXECUTE
+  records.fail_download()       EXECUTE
+  records.expire_downloads()    EXECUTE
+  users.names_for_chart()       EXECUTE
 
   # The ledger: one door in, and whether something came in; nothing else.
   audit.submit()                EXECUTE

@@ -127,7 +127,17 @@ describe('tables', () => {
     );
     const all = await lines(`SELECT line FROM (${named}) t`, [OURS]);
     expect(all.filter((table) => !guarded.includes(table))).toEqual(Object.keys(WITHOUT_ROW_SECURITY));
-    expect(guarded).toEqual(['records.record', 'records.record_version', 'users.care_team_member', 'users.patient']);
+    expect(guarded).toEqual([
+      'records.chart_wish',
+      'records.download',
+      'records.record',
+      'records.record_version',
+      'records.transmission',
+      'users.care_team_member',
+      'users.patient',
+      'users.proxy_grant',
+      'users.suspended_link',
+    ]);
     const policies = await owner.query<{ schemaname: string; roles: string; permissive: string; open: boolean }>(
       `SELECT DISTINCT roles::text, permissive, coalesce(qual, with_check) = 'true' AS open FROM pg_policies WHERE schemaname = ANY($1)`,
       [OURS],
@@ -140,11 +150,13 @@ describe('tables', () => {
       UNION ALL SELECT format('%s.%s', schemaname, matviewname) FROM pg_matviews WHERE schemaname = ANY($1)`;
     expect(await lines(views, [OURS])).toEqual([
       'audit.published',
+      'records.waiting_chart',
       'users.care_now',
       'users.duty',
       'users.own_chart',
       'users.own_feed',
       'users.own_practice',
+      'users.proxied_chart',
     ]);
   });
 

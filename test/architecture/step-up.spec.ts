@@ -48,11 +48,15 @@ const STEP_UP: Record<string, number> = {
   'POST /v1/audit/exports': 300,
   'GET /v1/audit/exports/:id/bundle': 300,
   'GET /v1/audit/exports/:id/:name': 300,
+  // A chart that leaves for an address that anybody could have typed.
+  'POST /v1/downloads/:id/transmissions': 300,
   // What somebody, or some machine, may do.
   'POST /v1/users/:id/roles': 300,
   'POST /v1/users/:id/roles/:role/revoke': 300,
   'POST /v1/users/:id/keys': 300,
   'POST /v1/users/:id/scim-tokens': 300,
+  // What proxies may see.
+  'PUT /v1/sensitivity-rules': 300,
 };
 
 /** The others that touch credentials or accounts, and why they need no recent proof. */

@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { auditPolicy } from '../../src/modules/audit/index.js';
 import { authPolicy } from '../../src/modules/auth/index.js';
 import { recordsPolicy } from '../../src/modules/records/index.js';
+import { visible } from '../../src/modules/records/visibility.js';
 import { People, usersPolicy } from '../../src/modules/users/index.js';
 import { ROLES_APART } from '../../src/modules/users/role.rules.js';
 import { AbilityFactory } from '../../src/platform/access/ability-factory.js';
@@ -33,8 +34,14 @@ interface World {
   practitioners: { id: string; account: string | null }[];
   /** Hours from now; null: open. */
   members: { id: string; patient: string; practitioner: string; from: number; to: number | null }[];
-  records: { id: string; patient: string | null; source: string }[];
+  /** `held`: by a clinician; `unseen`: a result that nobody has looked at. */
+  records: { id: string; patient: string | null; source: string; labels: string[]; held: boolean; unseen: boolean }[];
+  proxies: { id: string; account: string; patient: string; open: string[]; from: number; to: number | null }[];
+  /** Patients who wish to hear of results from a clinician first. */
+  wishes: string[];
 }
+
+const LABELS = ['HIV', 'PSY'];
 
 const PERSONAL = ROLES.filter((role) => role !== 'integration' && role !== 'directory');
 const isApart = (a: Role, b: Role) =>
@@ -67,7 +74,27 @@ const worlds: fc.Arbitrary<World> = fc
       }),
       { maxLength: 10 },
     ),
-    records: fc.array(fc.record({ patient: maybe, source: fc.nat({ max: 1 }) }), { maxLength: 8 }),
+    records: fc.array(
+      fc.record({
+        patient: maybe,
+        source: fc.nat({ max: 1 }),
+        labels: fc.subarray(LABELS),
+        held: fc.nat({ max: 3 }).map((n) => n === 0),
+        unseen: fc.boolean(),
+      }),
+      { maxLength: 8 },
+    ),
+    proxies: fc.array(
+      fc.record({
+        account: index,
+        patient: index,
+        open: fc.subarray(LABELS),
+        from: fc.constantFrom(-48, -24, -1, 1),
+        length: fc.constantFrom(null, 1, 12, 72),
+      }),
+      { maxLength: 6 },
+    ),
+    wishes: fc.uniqueArray(index, { maxLength: 2 }),
   })
   .map((drawn) => {
     const at = <T>(list: readonly T[], n: number | null): T | null =>
@@ -100,12 +127,22 @@ const worlds: fc.Arbitrary<World> = fc
       if (length === null) open.add(pair);
       return [{ id: uuidv7(), patient, practitioner, from, to: length === null ? null : from + length }];
     });
-    const records = drawn.records.map(({ patient, source }) => ({
+    const records = drawn.records.map(({ patient, source, ...limits }) => ({
+      ...limits,
       id: uuidv7(),
       patient: at(patients, patient)?.id ?? null,
       source: SOURCES[source]!,
     }));
-    return { accounts, patients, practitioners, members, records };
+    const granted = new Set<string>();
+    const proxies = drawn.proxies.flatMap(({ account: a, patient: p, open: labels, from, length }) => {
+      const [account, patient] = [at(accounts, a)!.id, at(patients, p)!.id];
+      // One grant of a patient to a person: the database refuses two at the same time.
+      if (granted.has(`${account} ${patient}`)) return [];
+      granted.add(`${account} ${patient}`);
+      return [{ id: uuidv7(), account, patient, open: labels, from, to: length === null ? null : from + length }];
+    });
+    const wishes = [...new Set(drawn.wishes.map((n) => at(patients, n)!.id))];
+    return { accounts, patients, practitioners, members, records, proxies, wishes };
   });
 
 let owner: pg.Client;
@@ -185,7 +222,17 @@ async function build(world: World, now: Date): Promise<void> {
       ...{ created_at: now, created_by: NOBODY },
     })),
   );
-  const records = world.records.map(({ id: record_id, patient: patient_id, source }) => ({
+  await insert(
+    'users.proxy_grant',
+    world.proxies.map(({ id, account: account_id, patient: patient_id, open: open_labels, from, to }) => ({
+      ...{ proxy_grant_id: id, account_id, patient_id, open_labels, starts_at: hours(from), ends_at: hours(to) },
+    })),
+  );
+  await insert(
+    'records.chart_wish',
+    world.wishes.map((patient_id) => ({ patient_id, account_id: NOBODY, since: now })),
+  );
+  const records = world.records.map(({ id: record_id, patient: patient_id, source, labels, held, unseen }) => ({
     ...{
       record_id,
       patient_id,
@@ -193,10 +240,13 @@ async function build(world: World, now: Date): Promise<void> {
       source_id: record_id,
       type: 'Observation',
       version: 1,
-      category: [],
       status: '',
     },
-    ...{ code_system: '', code: '', sort_at: now, content_mac: '\\x00', resource: '', received_at: now },
+    ...{ code_system: '', code: '', sort_at: now, content_mac: '\\x00', resource: 'x', received_at: now },
+    ...{ is_deleted: false, flags: [], gist: '', day: now, codes: [], words: [], departments: [], origin: 'feed' },
+    ...{ sender_labels: labels, labels, acceptance: '', waits_until: '-infinity' },
+    held_until: held ? hours(1) : '-infinity',
+    category: unseen ? ['laboratory'] : [],
   }));
   await insert('records.record', records);
   await insert('records.record_version', records);
@@ -210,7 +260,8 @@ interface Sight {
 }
 
 /**
- * Who sees what, from the requirements: a patient their own chart; a clinician whom they treat right now; the offices all
+ * Who sees what, from the requirements: a patient their own chart, but what is held back, or waits for a clinician by their own
+ * wish; a proxy the same, but what is sensitive and not open to them; a clinician whom they treat right now, all of it; the offices all
  * demographics and care teams, and no record. Whether the account may sign in at all is asked before any of this.
  */
 function oracle(world: World, account: World['accounts'][number]): Sight {
@@ -221,13 +272,28 @@ function oracle(world: World, account: World['accounts'][number]): Sight {
       (one) =>
         one.patient === patient && one.practitioner === mine?.id && one.from <= 0 && (one.to === null || one.to > 0),
     );
-  const charts = world.patients
-    .filter((one) => (has('patient') && one.account === account.id) || (has('clinician') && isTreated(one.id)))
-    .map(({ id }) => id);
+  const isOwn = (patient: string) =>
+    has('patient') && world.patients.some((one) => one.id === patient && one.account === account.id);
+  const charts = world.patients.map(({ id }) => id).filter((id) => isOwn(id) || (has('clinician') && isTreated(id)));
+  const grantOf = (patient: string) =>
+    world.proxies.find(
+      (one) =>
+        has('proxy') &&
+        one.account === account.id &&
+        one.patient === patient &&
+        one.from <= 0 &&
+        (one.to === null || one.to > 0),
+    );
+  const isSeen = ({ patient, labels, held, unseen }: World['records'][number]): boolean => {
+    if (patient === null) return false;
+    if (has('clinician') && isTreated(patient)) return true;
+    const isOpen = isOwn(patient) || labels.every((label) => grantOf(patient)?.open.includes(label) ?? false);
+    return isOpen && (isOwn(patient) || !!grantOf(patient)) && !held && !(unseen && world.wishes.includes(patient));
+  };
   const isOffice = has('staff', 'records_officer', 'admin');
   const ids = (things: { id: string }[]) => things.map(({ id }) => id).sort();
   return {
-    records: ids(world.records.filter(({ patient }) => patient !== null && charts.includes(patient))),
+    records: ids(world.records.filter(isSeen)),
     patients: ids(world.patients.filter(({ id }) => isOffice || charts.includes(id))),
     members: ids(world.members.filter(({ patient }) => isOffice || charts.includes(patient))),
   };
@@ -254,7 +320,9 @@ const people = new People();
 /** The first wall alone: the ability's SQL, as a superuser whom no row policy holds back. */
 async function throughFirstWall(world: World, accountId: string, now: Date): Promise<Sight[]> {
   const { person } = await people.loadPerson(db, accountId, now);
-  const ctx = { actor: { ...person, ability: abilities.for(person) } } as unknown as SignedIn;
+  // Whose wishes count is asked of the acting account; no row policy holds the superuser back.
+  await owner.query(`SELECT set_config('app.account_id', $1, true)`, [accountId]);
+  const ctx = { now, actor: { ...person, ability: abilities.for(person) } } as unknown as SignedIn;
   const run = (select: string, condition: (params: Params) => string) => {
     const params = new Params();
     return ids(`${select} WHERE ${condition(params)}`, params.values);
@@ -272,13 +340,16 @@ async function throughFirstWall(world: World, accountId: string, now: Date): Pro
     byChart.push(
       ...(await run(records, (params) => {
         const known = { ...record, known: { patientId } };
-        return `r.patient_id = ${params.add(patientId)} AND ${accessible(ctx, 'list', 'Record', known, params)}`;
+        return `r.patient_id = ${params.add(patientId)} AND ${accessible(ctx, 'list', 'Record', known, params)} AND ${visible(ctx, params, patientId)}`;
       })),
     );
   }
   return [
     {
-      records: await run(records, (params) => accessible(ctx, 'read', 'Record', record, params)),
+      records: await run(
+        records,
+        (params) => `${accessible(ctx, 'read', 'Record', record, params)} AND ${visible(ctx, params)}`,
+      ),
       patients: await run(patients, (params) => accessible(ctx, 'read', 'Patient', patient, params)),
       members: await run(members, (params) => accessible(ctx, 'list', 'CareTeam', member, params)),
     },

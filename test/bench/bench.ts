@@ -18,7 +18,10 @@ import { migrate } from '../../src/platform/database/migrate.js';
 import { ownerDataSource } from '../../src/data-source.js';
 import { urlsOf } from '../harness/database.js';
 import { startPortal } from '../harness/portal.js';
+import { importBundle } from '../harness/feed.js';
 import { makeAdmin, makeFeed, makePatient, openAccount } from '../harness/people.js';
+import { chartReads } from './chart.js';
+import { importRate } from './imports.js';
 import { loadConfig } from '../../src/platform/config/config.js';
 import { durableEvents, verificationRate } from './audit.js';
 import { signInThroughput, timing, type Bench, type Person } from './signin.js';
@@ -33,12 +36,13 @@ const { values: args } = parseArgs({
     cost: { type: 'string', default: '12' },
     entries: { type: 'string', default: '100000' },
     only: { type: 'string', default: '' },
+    charts: { type: 'string', default: '10,1000,10000' },
     help: { type: 'boolean', default: false },
   },
 });
 if (args.help) {
   console.log(
-    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--entries 100000] [--only record|page|audit|timing|signin]',
+    'npm run bench -- [--rounds 5] [--seconds 4] [--connections 32] [--pairs 400] [--cost 12] [--entries 100000] [--only record|page|chart|import|audit|timing|signin] [--charts 10,1000,10000]',
   );
   process.exit(0);
 }
@@ -157,7 +161,7 @@ const admin = await makeAdmin(seed);
 const hospital = makeHospital({ seed: 7, today: new Date('2026-11-22T00:00:00Z') });
 const feed = await makeFeed(seed, admin, 'https://ehr.example.org/fhir');
 for (const bundle of [hospital.directoryBundle, ...hospital.patients.map((patient) => patient.bundle)]) {
-  await feed.post('/v1/imports').set('content-type', 'application/fhir+json').send(bundle).expect(202);
+  await importBundle(feed, bundle);
 }
 const owner = new pg.Client({ connectionString: database.ownerUrl });
 await owner.connect();
@@ -193,6 +197,10 @@ const isWanted = (name: string): boolean => args.only === '' || args.only === na
 const people: Person[] = [];
 if (isWanted('timing') || isWanted('signin'))
   while (people.length < 12) people.push((await makePatient(seed, admin)).credentials);
+const charts = isWanted('chart') ? await chartReads(seed, admin, args.charts.split(',').map(Number)) : null;
+if (charts) console.table(charts);
+const imports = isWanted('import') ? await importRate(seed, admin, ROUNDS) : null;
+if (imports) console.table({ import: imports });
 await seed.close();
 
 const env = {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { ConfigurationChanges } from '../../src/modules/audit/configuration/configuration-changes.js';
+import { downloaded, fileOf } from '../harness/downloads.js';
 import { again, exported, fetched, seal } from '../harness/exports.js';
 import { bundleOf, entryOf, importBundle, patientText, weightText } from '../harness/feed.js';
 import { newPatient, NOBODY, registered } from '../harness/hospital.js';
@@ -109,6 +110,22 @@ const OUT: Auditable[] = [
     leaves: [
       { sub: 'AuditExport.create', act: 'C', out: 0, res: [{ t: 'AuditExport' }] },
       { sub: 'AuditExport.download', act: 'R', out: 0, res: [{ t: 'AuditExport' }] },
+    ],
+    kind: 'export',
+  },
+  {
+    event: 'chart downloaded, and sent on by mail',
+    happens: async (stage) => {
+      const anna = await fresh(stage, 'anna');
+      const { id } = await downloaded(anna, stage.anna.patientId, { formats: ['fhir'] });
+      await fileOf(anna, id, 'health-record.json');
+      await anna.post(`/v1/downloads/${id}/transmissions`, { to: 'doctor@elsewhere.test' }).expect(201);
+    },
+    leaves: [
+      { sub: 'ChartDownload.create', act: 'C', out: 0, purp: 'PATRQT', res: [{ t: 'ChartDownload' }] },
+      { sub: 'ChartDownload.create', act: 'R', out: 0, res: [{ t: 'ChartDownload' }] },
+      { sub: 'ChartDownload.download', act: 'R', out: 0, purp: 'PATRQT', res: [{ t: 'ChartDownload' }] },
+      { sub: 'Transmission.create', act: 'C', out: 0, res: [{ t: 'ChartDownload' }, { t: 'Transmission' }] },
     ],
     kind: 'export',
   },

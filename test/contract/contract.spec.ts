@@ -21,6 +21,7 @@ const personWith = (role: Role): Person => ({
   roles: new Set([role]),
   patientIds: role === 'patient' ? ['own'] : [],
   practitionerId: role === 'clinician' ? 'pr' : null,
+  proxied: new Map(role === 'proxy' ? [['acted-for', []]] : []),
   panel: new Set(role === 'clinician' ? ['cared-for'] : []),
   source: role === 'integration' ? 'urn:feed' : null,
 });
@@ -119,6 +120,9 @@ describe('the contract files say what the code does', () => {
     codes.set('System.start', ['A server process has begun']);
     codes.set('System.stop', ['A server process stops: the silence that follows is meant']);
     codes.set('Alarm.begin', ['A fault of the audit trail that somebody has to look at: which, and what it is about']);
+    codes.set('Attachment.tampered', [
+      'An attachment that is not what was stored, found when somebody fetched it: which, and which part of it',
+    ]);
     codes.set('Alarm.end', ['That fault is over: after how long']);
     codes.set('System.heartbeat', [
       'Every minute by every server process: what waits in it, what it could not store, and how far its clock is off',

@@ -206,11 +206,11 @@ describe('messages', () => {
     const before = await textsTo(number);
     const { mfaToken } = await login(patient);
     // As if the gateway had been away: the job waits, and is due long after.
-    const outbox = portal.app.get<Outbox, { stopped: boolean }>(Outbox);
-    outbox.stopped = true;
+    const { turns } = portal.app.get<Outbox, { turns: { stopped: boolean } }>(Outbox);
+    turns.stopped = true;
     await challenge(mfaToken).expect(200);
     portal.clock.forward(601);
-    outbox.stopped = false;
+    turns.stopped = false;
     expect(await textsTo(number)).toBe(before);
     const { rows } = await portal.owner.query("SELECT 1 FROM platform.outbox WHERE kind = 'sms'");
     expect(rows).toHaveLength(0);

@@ -5,10 +5,12 @@ import { readBundle } from '../../src/fhir/index.js';
 import { placeOf, unpackRecord } from '../../src/modules/records/record-text.js';
 import type { Db } from '../../src/platform/database/db.js';
 import { Vault } from '../../src/platform/database/vault.js';
+import { withoutContent } from '../harness/attachments.js';
 import { importBundle, issuesOf, type ImportResult } from '../harness/feed.js';
 import { checkLedger } from '../harness/ledger.js';
 import { makeAdmin, makeClinician, makeFeed, type Caller, type Clinician } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
+import { flat, parse } from '../harness/written-json.js';
 
 const DATA = process.env.PORTICO_SAMPLE_DATA ?? join(import.meta.dirname, '../../../shared/data');
 const FOLDERS = ['synthea-2020', 'synthea-2021-notes', 'inferno'];
@@ -38,27 +40,6 @@ async function resourcesOf(path: string): Promise<Sent[]> {
 
 const countBy = (types: string[]): Record<string, number> =>
   Object.fromEntries(Object.entries(Object.groupBy(types, (type) => type)).map(([type, all]) => [type, all!.length]));
-
-/** A number as it is written. */
-class Written {
-  constructor(readonly digits: string) {}
-}
-
-// In Node 24, not yet in TypeScript's library.
-type Reviver = (key: string, value: unknown, context: { source: string }) => unknown;
-const parse = (text: string): unknown =>
-  (JSON.parse as (text: string, reviver: Reviver) => unknown)(text, (_key, value, { source }) =>
-    typeof value === 'number' ? new Written(source) : value,
-  );
-
-/** Every number as it is written, with where it stands; every other value but references as it is. */
-function flat(value: unknown, path = '', into: string[] = []): string[] {
-  if (value instanceof Written) into.push(`${path}=${value.digits}`);
-  else if (typeof value === 'object' && value !== null)
-    for (const [key, inner] of Object.entries(value)) flat(inner, `${path}/${key}`, into);
-  else into.push(`${path}=${path.endsWith('/reference') ? '(reference)' : JSON.stringify(value)}`);
-  return into;
-}
 
 const suite = hasData ? describe : describe.skip;
 
@@ -116,7 +97,7 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
       expect(Object.fromEntries(rows.map(({ type, n }) => [type, Number(n)]))).toEqual(
         countBy([...distinct].map((key) => key.split('/')[0]!)),
       );
-    });
+    }, 180_000);
 
     it('changes nothing the second time', async () => {
       const state = async () =>
@@ -154,7 +135,7 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
           await vault.open({ db }, placeOf(id, version), Buffer.from(sealed, 'base64')),
         );
         const [sent, stored] = [last.get(`${type}/${source_id}`)!, resource.toString()].map((text) =>
-          flat(parse(text)),
+          flat(parse(text)).map(withoutContent),
         );
         expect(stored).toEqual(sent);
         numbers += stored!.filter((line) => /=-?\d/.test(line)).length;
@@ -183,7 +164,9 @@ suite(`real Bundles${hasData ? '' : ' (skipped: the folder of sample data is not
       // One MedicationRequest of the Inferno set names another that the set does not hold.
       const expected =
         folder === 'inferno' ? [{ code: 'unresolved-reference', path: '/authorizingPrescription/0/reference' }] : [];
-      expect(issues.map(({ code, path }) => ({ code, path }))).toEqual(expected);
+      // What misses a profile that it claims is told of as well, and flagged: see sample-data.spec.ts.
+      const others = issues.filter(({ code }) => code !== 'profile');
+      expect(others.map(({ code, path }) => ({ code, path }))).toEqual(expected);
     });
   });
 

@@ -7,7 +7,6 @@ import {
   importBundle,
   issuesOf,
   patientText,
-  sendBundle,
   weightText,
 } from '../harness/feed.js';
 import { checkLedger } from '../harness/ledger.js';
@@ -137,9 +136,10 @@ describe('references', () => {
     await pat.get(`/v1/records/${row.id}`).expect(404);
     const late = await makePatient(portal, admin, { mrn: 'MRN-LATE' });
     await importBundle(feed, bundleOf('collection', entryOf(patientText('p-late', 'MRN-LATE'))));
-    expect(await importBundle(feed, held)).toMatchObject({ updated: 1 });
-    expect(await rowOf('Observation', 'held')).toMatchObject({ patientId: late.patientId });
-    await late.get(`/v1/records/${row.id}`).expect(200);
+    expect(await rowOf('Observation', 'held')).toEqual({ ...row, patientId: late.patientId });
+    const { text } = await late.get(`/v1/records/${row.id}`).expect(200);
+    expect(text).toContain(`"reference":"Patient/${late.patientId}"`);
+    expect(await importBundle(feed, held)).toMatchObject({ created: 0, updated: 0, unchanged: 1 });
   });
 
   it("a Provenance is its targets' patient's", async () => {
@@ -186,14 +186,12 @@ describe('patients', () => {
       entryOf(patientText('p1', 'MRN-OF-SOMEBODY-ELSE')),
       entryOf(weightText('moved', 'Patient/p1', '3')),
     );
-    const { body } = await sendBundle(feed, moved).expect(202);
-    expect(body).toMatchObject({ status: 'failed' });
-    expect(await issuesOf(feed, (body as { id: string }).id)).toMatchObject([
-      { entry: 0, code: 'patient-identity-changed' },
-    ]);
+    const failed = await importBundle(feed, moved);
+    expect(failed).toMatchObject({ status: 'failed' });
+    expect(await issuesOf(feed, failed.id)).toMatchObject([{ entry: 0, code: 'patient-identity-changed' }]);
     expect(await chartState(portal)).toEqual(before);
     const rest = await importBundle(feed, moved.replace('transaction', 'collection'));
-    expect(rest).toMatchObject({ status: 'completed-with-issues', created: 1, rejected: 1 });
+    expect(rest).toMatchObject({ status: 'completed-with-issues', created: 1, quarantined: 1 });
     expect(await rowOf('Observation', 'moved')).toMatchObject({ patientId: pat.patientId });
   });
 });

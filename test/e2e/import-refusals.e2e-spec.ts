@@ -37,6 +37,7 @@ afterAll(async () => {
 const stored = async (): Promise<unknown> => [
   await chartState(portal),
   (await portal.owner.query('SELECT count(*) FROM records.import')).rows,
+  (await portal.owner.query('SELECT count(*) FROM records.import_chunk')).rows,
 ];
 
 describe('a body that is no whole Bundle', () => {

@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import type supertest from 'supertest';
 import type { Caller } from './people.js';
+import { ImportJobs } from '../../src/modules/records/import-jobs.js';
 import type { Portal } from './portal.js';
 
 /** A resource as text: what is sent must keep its decimals. */
@@ -42,20 +43,59 @@ export interface ImportResult {
   created: number;
   updated: number;
   unchanged: number;
+  deleted: number;
+  quarantined: number;
   rejected: number;
-  byType: Record<string, { entries: number; created: number; updated: number; unchanged: number; rejected: number }>;
+  flagged: number;
+  released: number;
+  failure: string | null;
+  byType: Record<string, Record<string, number> & { entries: number }>;
+}
+
+/** Works off what is queued, in this process, and resolves when nothing is due any more. */
+export const worked = (portal: Portal): Promise<void> => portal.app.get(ImportJobs).drain();
+
+/** What has become of an import, once it is over. */
+export async function outcomeOf(feed: Caller, id: string): Promise<ImportResult> {
+  for (let tries = 0; tries < 3_000; tries++) {
+    await worked(feed.portal);
+    const { rows } = await feed.portal.owner.query<{ over: boolean }>(
+      'SELECT finished_at IS NOT NULL AS over FROM records.import WHERE import_id = $1',
+      [id],
+    );
+    // Another replica is at it.
+    if (rows[0]?.over === false) await new Promise((later) => setTimeout(later, 20));
+    else return (await feed.get(`/v1/imports/${id}`).expect(200)).body as ImportResult;
+  }
+  throw new Error(`the import ${id} does not end`);
+}
+
+/** Imports a file with a resource a line. */
+export async function importLines(feed: Caller, ...lines: string[]): Promise<ImportResult> {
+  const { body } = await sendBundle(feed, lines.join('\n'), 'application/fhir+ndjson').expect(202);
+  return outcomeOf(feed, (body as { id: string }).id);
 }
 
 /** Imports a Bundle and answers what GET /v1/imports/:id says of it. */
 export async function importBundle(feed: Caller, bundle: string): Promise<ImportResult> {
   const { body } = await sendBundle(feed, bundle).expect(202);
-  return (await feed.get(`/v1/imports/${(body as { id: string }).id}`).expect(200)).body as ImportResult;
+  return outcomeOf(feed, (body as { id: string }).id);
 }
 
 export async function issuesOf(
   feed: Caller,
   id: string,
-): Promise<{ entry: number; severity: string; code: string; path: string; detail: string; fullUrl: string | null }[]> {
+): Promise<
+  {
+    entry: number | null;
+    line: number | null;
+    severity: string;
+    code: string;
+    path: string;
+    detail: string;
+    fullUrl: string | null;
+  }[]
+> {
   return ((await feed.get(`/v1/imports/${id}/issues?limit=200`).expect(200)).body as { items: never[] }).items;
 }
 

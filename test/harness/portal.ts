@@ -6,9 +6,13 @@ import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import supertest from 'supertest';
+import { DataSource } from 'typeorm';
 import { createApp } from '../../src/app.js';
+import { AuditorPool, OpenPool } from '../../src/modules/audit/tree/auditor-pool.js';
 import { Clock } from '../../src/platform/clock.js';
 import { loadConfig, type Config } from '../../src/platform/config/config.js';
+import { ReadLanes } from '../../src/platform/database/read-lanes.js';
+import { SystemPool } from '../../src/platform/database/system-pool.js';
 import { Delivery, type Mail, type Sms } from '../../src/platform/delivery/delivery.js';
 import { Logger } from '../../src/platform/logging/logger.js';
 import { Outbox } from '../../src/platform/outbox/outbox.js';
@@ -78,8 +82,34 @@ export interface Portal {
 }
 
 export interface PortalOptions {
+  /** It is about a database that is away: nobody waits longer for a connection than in the product. */
+  isAboutFaults?: boolean;
   env?: Record<string, string>;
   database?: Config['database'];
+}
+
+interface Waits {
+  options: { connectionTimeoutMillis: number };
+}
+
+/** A test machine that is busy is no database that is away: only after so long, in milliseconds, is one. */
+const BUSY_MS = 15_000;
+
+function makePatient(app: NestFastifyApplication): void {
+  const own = [SystemPool, AuditorPool, OpenPool].map((type) => app.get<{ pool: Waits }>(type).pool);
+  const { lanes } = app.get<ReadLanes, { lanes: Waits[] }>(ReadLanes);
+  const { master } = app.get(DataSource).driver as unknown as { master: Waits };
+  for (const { options } of [...own, ...lanes, master]) options.connectionTimeoutMillis = BUSY_MS;
+}
+
+/** The first request finds connections: where eight pools open theirs at once, one may take longer than a request waits. */
+async function connected(app: NestFastifyApplication): Promise<void> {
+  const look = { text: 'SELECT 1', name: 'look' };
+  await Promise.all([
+    app.get(SystemPool).query(look.text),
+    app.get(DataSource).query(look.text),
+    app.get(ReadLanes).query(null, look),
+  ]);
 }
 
 /** A whole portal on its own database: the real pipeline; only the clock, the log's stream and the delivery are replaced. */
@@ -107,7 +137,9 @@ export async function startPortal(options: PortalOptions = {}): Promise<Portal> 
   const delivery = new CapturedDelivery();
   const log = new LogLines();
   const app = await createApp(config, { clock, delivery, logger: Logger.to(config.logLevel, log) });
+  if (!options.isAboutFaults) makePatient(app);
   await app.listen(0, '127.0.0.1');
+  if (!options.isAboutFaults) await connected(app);
   // Where a test fails before it closes its portal, the run ends all the same and says why.
   app.getHttpServer().unref();
   const url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}`;

@@ -39,7 +39,7 @@ let town: Town;
 beforeAll(async () => {
   if (disk === null) return;
   own = await ownPostgres({ disk, flags: ['-c', 'max_wal_size=64MB', '-c', 'restart_after_crash=off'] });
-  portal = await startPortal({ database: own.database, env: { ACCESS_TOKEN_MINUTES: '60' } });
+  portal = await startPortal({ isAboutFaults: true, database: own.database, env: { ACCESS_TOKEN_MINUTES: '60' } });
   town = await makeTown(portal);
 }, 120_000);
 afterAll(async () => {

@@ -32,6 +32,7 @@ beforeAll(async () => {
   own = await ownPostgres();
   postgres = own.postgres;
   portal = await startPortal({
+    isAboutFaults: true,
     database: own.database,
     env: { DATABASE_POOL_SIZE: String(POOL), ACCESS_TOKEN_MINUTES: '60' },
   });

@@ -22,6 +22,7 @@ beforeAll(async () => {
   proxy = await CuttingProxy.before(database.url);
   // Only the server's own role: sequencer and auditor go on.
   portal = await startPortal({
+    isAboutFaults: true,
     database: { ...database, url: proxy.through(database.url) },
     env: { ACCESS_TOKEN_MINUTES: '700', STAFF_IDLE_MINUTES: '700', PATIENT_IDLE_MINUTES: '700' },
   });

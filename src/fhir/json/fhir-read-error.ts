@@ -27,6 +27,9 @@ const ADVICE: Record<FhirReadErrorCode, string> = {
   'number-out-of-range': 'A number is too long or too large to be stored exactly; send a FHIR decimal.',
 };
 
+/** The same sentences for whoever finds such a fault without a document. */
+export const readAdvice = (code: FhirReadErrorCode): string => ADVICE[code];
+
 /** Bad input, never a fault of ours. `position` is the byte offset in the document as sent, counted from 0. */
 export class FhirReadError extends Error {
   readonly code: FhirReadErrorCode;

@@ -1,6 +1,7 @@
+import type { FhirReadErrorCode } from '../json/fhir-read-error.js';
+
 export type FindingCode =
-  | 'malformed-json'
-  | 'too-deep'
+  | FhirReadErrorCode
   | 'unknown-type'
   | 'unknown-element'
   | 'missing-element'
@@ -23,6 +24,7 @@ export type FindingCode =
   | 'invariant'
   | 'reference-target'
   | 'not-evaluated'
+  | 'profile'
   | 'too-many-findings'
   | 'inspection-timeout';
 
@@ -33,6 +35,8 @@ export interface Finding {
   path: string;
   /** A fixed sentence or a clause of the specification: never a value of the record. */
   detail: string;
+  /** The profile that is not met, where it is none of base R4: such a finding is never an error. */
+  profile?: string;
 }
 
 // A work list of reasons for one record is not read beyond this; a hostile record could ask for millions.

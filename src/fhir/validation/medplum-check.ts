@@ -4,7 +4,8 @@ import type { FindingCode, Findings } from './finding.js';
 
 type Resource = Parameters<typeof validateResource>[0];
 
-interface Issue {
+/** What the library finds. */
+export interface Issue {
   severity?: string;
   code?: string;
   details?: { text?: string };
@@ -34,8 +35,18 @@ const KINDS: readonly (readonly [RegExp, FindingCode | undefined, string])[] = [
   [/^Invalid reference/, undefined, ''],
 ];
 
-const CONSTRAINT = /^Constraint ([a-z0-9-]{1,20}) not met/i;
+export const CONSTRAINT = /^Constraint ([a-z0-9-]{1,20}) not met/i;
 const PATH = /^[A-Za-z0-9_.:[\]]+/;
+
+export const pathOf = ({ expression }: Issue): string => PATH.exec(expression?.[0] ?? '')?.[0] ?? '';
+
+/** The rule that a text of the library is about; without a code: one that our own check decides. Undefined: none of these. */
+export function ruleOf(text: string): { code?: FindingCode; detail?: string } | undefined {
+  const kind = KINDS.find(([pattern]) => pattern.test(text));
+  if (!kind) return undefined;
+  const [, code, detail] = kind;
+  return code ? { code, detail } : {};
+}
 
 /** Structure, cardinality and invariants of base R4. The types of the resource and of what it contains must be loaded. */
 export function checkWithMedplum(resource: JsonObject, findings: Findings): void {
@@ -57,13 +68,12 @@ function issuesOf(resource: JsonObject, findings: Findings): Issue[] {
 
 function translate(issue: Issue, findings: Findings): void {
   const text = issue.details?.text ?? '';
-  const path = PATH.exec(issue.expression?.[0] ?? '')?.[0] ?? '';
+  const path = pathOf(issue);
   const severity = issue.severity === 'error' ? 'error' : 'warning';
-  const kind = KINDS.find(([pattern]) => pattern.test(text));
+  const rule = ruleOf(text);
   const constraint = CONSTRAINT.exec(text)?.[1];
-  if (kind) {
-    const [, code, detail] = kind;
-    if (code) findings.add(severity, code, path, detail);
+  if (rule) {
+    if (rule.code) findings.add(severity, rule.code, path, rule.detail ?? '');
   } else if (constraint) {
     findings.add(severity, 'invariant', path, `Invariant ${constraint} of R4 is not met.`);
   } else {

@@ -1,5 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { AuditSink } from '../../platform/access/audit-sink.js';
+import { ActivityController } from './activity/activity.controller.js';
+import { ActivityRepository } from './activity/activity.repository.js';
+import { ActivityService } from './activity/activity.service.js';
 import { AuditController } from './audit.controller.js';
 import { ErasureController } from './erasure/erasure.controller.js';
 import { Erasures } from './erasure/erasure.service.js';
@@ -51,6 +54,7 @@ import { TreeRepository } from './tree/tree.repository.js';
 @Global()
 @Module({
   controllers: [
+    ActivityController,
     AuditController,
     BlockController,
     HoldController,
@@ -89,6 +93,8 @@ import { TreeRepository } from './tree/tree.repository.js';
     HoldRepository,
     Holds,
     OpenPool,
+    ActivityRepository,
+    ActivityService,
     ProofsService,
     OpenProofs,
     EventsService,

@@ -14,6 +14,10 @@ export function auditPolicy(policy: Policy, person: Person): void {
     policy.allow('list', 'Block').allow(['create', 'list', 'read', 'release'], 'LegalHold');
     policy.allow(['read', 'check'], 'AuditVerification').allow('read', 'AuditHealth');
   }
+  // Who viewed, downloaded and sent on a chart: for the patient, and whoever acts for them.
+  const { patientIds, proxied } = person;
+  if (person.roles.has('patient')) policy.allow('list', 'ChartActivity', { patientId: { $in: [...patientIds] } });
+  if (person.roles.has('proxy')) policy.allow('list', 'ChartActivity', { patientId: { $in: [...proxied.keys()] } });
   // Of each event that is about them, patients may keep the proof.
   if (person.roles.has('patient')) policy.allow('read', 'Receipt', { patientId: { $in: [...person.patientIds] } });
 }

@@ -35,7 +35,13 @@ const CONDITIONS = {
     ),
     SUCCEEDED,
   ),
-  export: all(among('AuditExport.create', 'AuditExport.download', 'Receipt.read'), SUCCEEDED),
+  export: all(
+    among(
+      ...['AuditExport.create', 'AuditExport.download', 'Receipt.read'],
+      ...['ChartDownload.create', 'ChartDownload.download', 'Transmission.create'],
+    ),
+    SUCCEEDED,
+  ),
   print: all(among('Patient.invite'), SUCCEEDED, holds('"t":"Letter"')),
   'secret-shown': all(
     among('RecoveryCode.create', 'ScimToken.create', ...SIGN_IN),

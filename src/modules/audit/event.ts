@@ -1,5 +1,5 @@
 import { newId } from '../../platform/ids.js';
-import type { Outcome, SystemFact } from '../../platform/access/audit-sink.js';
+import type { Outcome, SystemFact, WorkFact } from '../../platform/access/audit-sink.js';
 import { eventCode } from '../../platform/access/endpoint.js';
 import type { Touch, Trail } from '../../platform/access/trail.js';
 import type { Action, Role } from '../../platform/access/vocabulary.js';
@@ -64,6 +64,9 @@ const ACT: Record<Action, 'C' | 'R' | 'U' | 'D' | 'E'> = {
   approve: 'U',
   decline: 'U',
   download: 'R',
+  review: 'U',
+  retract: 'U',
+  accept: 'U',
   release: 'U',
 };
 
@@ -226,4 +229,38 @@ export function systemEvent(fact: SystemFact, replica: string): AuditRow {
     requestId: eventId,
     sessionId: fact.sessionId,
   };
+}
+
+/** The events of a job's work: one for each patient whose data it touched, under the request that asked for it. */
+export function workEvents(fact: WorkFact, replica: string): AuditRow[] {
+  return [...byPatient(fact.touches)].map(([patientId, touches]) => {
+    const eventId = newId();
+    const event = JSON.stringify({
+      act: fact.act,
+      actor: { id: fact.accountId },
+      cat: categoriesOf(touches),
+      id: eventId,
+      more: touches.length > MAX_THINGS ? touches.length - MAX_THINGS : undefined,
+      out: 0,
+      pat: patientId ?? undefined,
+      req: fact.requestId,
+      res: touches.slice(0, MAX_THINGS).map(thing),
+      ses: fact.sessionId ?? undefined,
+      src: replica,
+      sub: fact.code,
+      t: fact.at.toISOString(),
+      v: 1,
+    });
+    return {
+      eventId,
+      event,
+      occurred: fact.at,
+      actor: fact.accountId,
+      subject: patientId,
+      action: fact.code,
+      outcome: 0,
+      requestId: fact.requestId,
+      sessionId: fact.sessionId,
+    };
+  });
 }

@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { AuditSink, type Outcome, type Receipt, type SystemFact } from '../../platform/access/audit-sink.js';
+import {
+  AuditSink,
+  type Outcome,
+  type Receipt,
+  type SystemFact,
+  type WorkFact,
+} from '../../platform/access/audit-sink.js';
 import type { Trail } from '../../platform/access/trail.js';
 import { Batcher } from '../../platform/batcher.js';
 import { isConnectionCut } from '../../platform/database/database-errors.js';
@@ -8,7 +14,7 @@ import { SystemPool } from '../../platform/database/system-pool.js';
 import { unavailable } from '../../platform/http/problem.js';
 import { Logger } from '../../platform/logging/logger.js';
 import { NetCommitments, type Commitment } from './commitment.js';
-import { eventsOf, systemEvent, type AuditRow } from './event.js';
+import { eventsOf, systemEvent, workEvents, type AuditRow } from './event.js';
 import { Intake } from './faults/intake.js';
 import { LostCommits } from './faults/lost-commits.js';
 import { replicaName } from './replica.js';
@@ -151,6 +157,10 @@ export class Ledger extends AuditSink {
 
   async system(db: Pick<Db, 'query'>, fact: SystemFact): Promise<void> {
     await db.query(SUBMIT, parametersOf([systemEvent(fact, this.replica)], []), 'audit_submit');
+  }
+
+  async work(db: Pick<Db, 'query'>, fact: WorkFact): Promise<void> {
+    await db.query(SUBMIT, parametersOf(workEvents(fact, this.replica), []), 'audit_submit');
   }
 
   private away(error: unknown, trail: Trail): Error {

@@ -1,20 +1,26 @@
-import type { Readable } from 'node:stream';
 import {
   FhirReadError,
+  instantOf,
   readBundle,
   type BundleEntry,
   type BundleLimits,
   type Inspection,
   type ResourceInspector,
 } from '../../fhir/index.js';
+import { AttachmentSieve } from './attachment-sieve.js';
 import { unreadableBundle, unsupportedBundleType } from './records.errors.js';
 
 export interface InspectedEntry extends Omit<BundleEntry, 'resourceText'> {
+  /** Which one, where a line holds several. */
+  part?: number;
+  /** Of a deletion: the sender's clock, where it was said. */
+  deletedAt?: string;
   /** Undefined for an entry without a resource. */
   resource?: { text: string; inspection: Inspection };
 }
 
-export const BUNDLE_TYPES = ['transaction', 'batch', 'collection'] as const;
+/** A document's entries are taken like a collection's: its Composition is one of them and names the others. */
+export const BUNDLE_TYPES = ['transaction', 'batch', 'collection', 'document'] as const;
 export type BundleType = (typeof BUNDLE_TYPES)[number];
 
 export interface InspectedBundle {
@@ -66,33 +72,39 @@ class Intake {
   }
 }
 
-/**
- * Reads a Bundle from an unread request body and inspects its entries as they arrive. Throws a Problem for a body that is
- * no whole Bundle; the rest of such a body is still taken off the wire, so that the sender gets to read the answer.
- */
+/** Reads a Bundle and inspects its entries as they come. Throws a Problem for a body that is no whole Bundle. */
 export async function readImport(
-  body: Readable,
+  body: AsyncIterable<Uint8Array>,
   limits: BundleLimits,
   inspector: ResourceInspector,
+  sieve: AttachmentSieve,
 ): Promise<InspectedBundle> {
   const intake = new Intake(inspector);
+  const { type, timestamp } = await readWhole(body, limits, sieve, (entry) => intake.add(entry));
+  const entries = await intake.finish();
+  for (const entry of entries) if (entry.request?.method === 'DELETE') entry.deletedAt = timestamp;
+  return { type, entries };
+}
+
+/** Reads a Bundle for nothing but its faults: a body that cannot be taken is refused before anything comes of it. */
+export async function checkBundle(body: AsyncIterable<Uint8Array>, limits: BundleLimits): Promise<BundleType> {
+  return (await readWhole(body, limits, new AttachmentSieve(null), () => undefined)).type;
+}
+
+async function readWhole(
+  body: AsyncIterable<Uint8Array>,
+  limits: BundleLimits,
+  sieve: AttachmentSieve,
+  onEntry: (entry: BundleEntry) => void | Promise<void>,
+): Promise<{ type: BundleType; timestamp?: string }> {
   try {
-    // Ending the loop early must not destroy the stream: that would cut the connection before the answer.
-    const chunks = body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-    const { type } = await readBundle(chunks, limits, (entry) => intake.add(entry));
+    const { type, timestamp } = await readBundle(sieve.through(body), limits, onEntry);
     if (!isSupported(type)) throw unsupportedBundleType();
-    return { type, entries: await intake.finish() };
+    return { type, timestamp: timestamp === undefined ? undefined : instantOf(timestamp) };
   } catch (error) {
-    discard(body);
-    throw error instanceof FhirReadError ? unreadableBundle(error) : error;
+    throw error instanceof FhirReadError ? unreadableBundle(error, sieve.removed) : error;
   }
 }
 
 const isSupported = (type: string | undefined): type is BundleType =>
   (BUNDLE_TYPES as readonly (string | undefined)[]).includes(type);
-
-/** What still comes is read and dropped; the server's request timeout bounds for how long. */
-function discard(body: Readable): void {
-  body.on('error', () => undefined);
-  body.resume();
-}

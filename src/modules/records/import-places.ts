@@ -25,21 +25,24 @@ export function placesOf(
   const places = new Map<Candidate, RecordPlace>();
   const put = (candidate: Candidate, place: RecordPlace): void => {
     places.set(candidate, place);
-    book.add(candidate, { type: candidate.type, ...place });
+    book.add(candidate, { type: candidate.type, ...place, codes: candidate.facts.marks.codes });
   };
   const taken = new Set<string>();
   for (const candidate of candidates.filter(({ type }) => type === 'Patient')) {
-    const patientId = known.get(keyOf(candidate))?.patientId ?? charts.get(candidate)!;
+    // Null: it was deleted before it ever came.
+    const patientId = known.get(keyOf(candidate))?.namedPatientId ?? charts.get(candidate) ?? null;
     // A chart's Patient has the chart's id; a second one for the same chart has one of its own.
-    const freshId = taken.has(patientId) ? newId() : patientId;
-    taken.add(patientId);
+    const freshId = patientId === null || taken.has(patientId) ? newId() : patientId;
+    if (patientId !== null) taken.add(patientId);
     put(candidate, { recordId: known.get(keyOf(candidate))?.recordId ?? freshId, patientId });
   }
   const others = candidates.filter(({ type }) => type !== 'Patient');
   for (const candidate of others) {
     put(candidate, {
       recordId: known.get(keyOf(candidate))?.recordId ?? newId(),
-      patientId: patientNamedBy(candidate, book),
+      patientId: candidate.deletion
+        ? (known.get(keyOf(candidate))?.namedPatientId ?? null)
+        : patientNamedBy(candidate, book),
     });
   }
   // A Provenance belongs to whom it speaks about, once that is known.
@@ -49,14 +52,20 @@ export function placesOf(
   return places;
 }
 
-function patientNamedBy({ type, patientReference }: Candidate, book: ReferenceBook): string | null {
+export function patientNamedBy(
+  { type, patientReference }: Pick<Candidate, 'type' | 'patientReference'>,
+  book: Pick<ReferenceBook, 'resolve'>,
+): string | null {
   if (isSharedType(type) || patientReference === undefined) return null;
   const target = book.resolve(patientReference);
   return target?.type === 'Patient' ? target.patientId : null;
 }
 
 /** The one patient of all targets; directory entries have none and do not count. Null when one is unknown or they differ. */
-function patientOfTargets({ provenanceTargets }: Candidate, book: ReferenceBook): string | null {
+export function patientOfTargets(
+  { provenanceTargets }: Pick<Candidate, 'provenanceTargets'>,
+  book: Pick<ReferenceBook, 'resolve'>,
+): string | null {
   const targets = provenanceTargets.map((reference) => book.resolve(reference));
   const patients = targets
     .filter((target) => !target || !isSharedType(target.type))

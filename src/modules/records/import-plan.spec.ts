@@ -9,6 +9,7 @@ const incoming = (content: string, more: Partial<Incoming> = {}): Incoming => ({
   macs: [mac(content)],
   lastUpdated: undefined,
   isShared: false,
+  withdraws: null,
   ...more,
 });
 const known = (content: string, at?: string, version = 1): KnownRecord => ({
@@ -17,6 +18,10 @@ const known = (content: string, at?: string, version = 1): KnownRecord => ({
   version,
   contentMac: mac(content),
   sourceUpdatedAt: at === undefined ? null : new Date(at),
+  status: 'final',
+  isDeleted: false,
+  namedPatientId: 'p',
+  codes: [],
 });
 
 const [MAY, JUNE] = ['2024-05-01T00:00:00.000Z', '2024-06-01T00:00:00.000Z'];
@@ -33,9 +38,8 @@ describe('decide', () => {
     });
   });
 
-  it('takes the same text again when it turns out to be of another patient', () => {
-    expect(decide(incoming('a', { patientId: 'q' }), known('a'), [])).toMatchObject({ action: 'update', version: 2 });
-    expect(decide(incoming('a'), { ...known('a'), patientId: null }, [])).toMatchObject({ action: 'update' });
+  it('makes no version of the same text, also when its patient has come meanwhile', () => {
+    expect(decide(incoming('a'), { ...known('a'), patientId: null }, [])).toEqual({ action: 'unchanged' });
   });
 
   it("follows the sender's clock", () => {
@@ -44,7 +48,11 @@ describe('decide', () => {
       version: 2,
       sameClock: false,
     });
-    expect(decide(incoming('b', { lastUpdated: MAY }), known('a', JUNE), [])).toEqual({ action: 'late', version: 2 });
+    expect(decide(incoming('b', { lastUpdated: MAY }), known('a', JUNE), [])).toEqual({
+      action: 'late',
+      version: 2,
+      isWithdrawn: false,
+    });
     expect(
       decide(incoming('b', { lastUpdated: MAY }), known('a', JUNE), [{ version: 2, contentMac: mac('b') }]),
     ).toEqual({ action: 'unchanged' });
@@ -70,6 +78,41 @@ describe('decide', () => {
     expect(decide(incoming('c', { isShared: true }), known('b', undefined, 2), history)).toMatchObject({
       action: 'update',
     });
+  });
+});
+
+describe('what was withdrawn', () => {
+  const gone = (at?: string): KnownRecord => ({ ...known('gone', at, 2), isDeleted: true });
+  const wrong = (at?: string): KnownRecord => ({ ...known('wrong', at, 2), status: 'entered-in-error' });
+  const LATE = { action: 'late', version: 3, isWithdrawn: true };
+
+  it.each([
+    ['deleted', gone],
+    ['entered in error', wrong],
+  ])('%s, does not come back with an older version, one as old, or one that does not say how old it is', (_, dead) => {
+    expect(decide(incoming('old', { lastUpdated: MAY }), dead(JUNE), [])).toEqual(LATE);
+    expect(decide(incoming('old', { lastUpdated: JUNE }), dead(JUNE), [])).toEqual(LATE);
+    expect(decide(incoming('old'), dead(JUNE), [])).toEqual(LATE);
+    expect(decide(incoming('old', { lastUpdated: MAY }), dead(), [])).toEqual(LATE);
+    expect(decide(incoming('old'), dead(), [{ version: 1, contentMac: mac('old') }])).toEqual({ action: 'unchanged' });
+    expect(decide(incoming('new', { lastUpdated: JUNE }), dead(MAY), [])).toMatchObject({ action: 'update' });
+  });
+
+  it('stays withdrawn by whatever takes more back, when both are as old', () => {
+    const error = incoming('wrong', { lastUpdated: JUNE, withdraws: 'entered-in-error' });
+    const deletion = incoming('gone', { lastUpdated: JUNE, withdraws: 'deletion' });
+    expect(decide(error, gone(JUNE), [])).toEqual(LATE);
+    expect(decide(deletion, wrong(JUNE), [])).toMatchObject({ action: 'update', sameClock: true });
+    expect(decide(deletion, known('a', JUNE), [])).toMatchObject({ action: 'update', version: 2 });
+    expect(decide(deletion, undefined, [])).toEqual({ action: 'create' });
+  });
+
+  it('is deleted once, also when the deletion does not say when', () => {
+    const deletion = incoming('gone again', { withdraws: 'deletion' });
+    expect(decide(deletion, gone(MAY), [])).toEqual({ action: 'unchanged' });
+    expect(decide(deletion, known('a', JUNE), [])).toMatchObject({ action: 'update' });
+    const older = incoming('gone once', { withdraws: 'deletion', lastUpdated: MAY });
+    expect(decide(older, known('a', JUNE), [])).toEqual({ action: 'late', version: 2, isWithdrawn: false });
   });
 });
 

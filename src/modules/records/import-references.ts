@@ -1,4 +1,4 @@
-import { parseReference, type BusinessIdentifier } from '../../fhir/index.js';
+import { isKey, parseReference, type BusinessIdentifier } from '../../fhir/index.js';
 import { keyOf, type Identified, type RecordKey } from './import-candidates.js';
 
 /** A record that a reference can mean. */
@@ -7,6 +7,8 @@ export interface Target {
   recordId: string;
   /** Whose record it is; for a Patient, the chart. Null: of no patient, or held. */
   patientId: string | null;
+  /** What it is, and what is mentioned in it. */
+  codes: readonly string[];
 }
 
 /** A business identifier of one type of record, as conditional references name it. */
@@ -16,7 +18,20 @@ export interface Token {
   value: string;
 }
 
-const tokenKey = ({ type, system, value }: Token): string => JSON.stringify([type, system, value]);
+/** One text for what a reference names, also where it is kept as something that is waited for. */
+export const tokenKey = ({ type, system, value }: Token): string => `${type}?${system}|${value}`;
+
+/** The other way round. A type has no `?` and no `/`; a record's id has no `?`. */
+export function wantedOf(keys: Iterable<string>): Wanted {
+  const wanted: Wanted = { keys: [], tokens: [] };
+  for (const key of keys) {
+    const [, type, kind, rest] = /^([A-Za-z]+)([/?])(.*)$/s.exec(key)!;
+    const bar = rest!.indexOf('|');
+    if (kind === '/') wanted.keys.push({ type: type!, sourceId: rest! });
+    else wanted.tokens.push({ type: type!, system: rest!.slice(0, bar), value: rest!.slice(bar + 1) });
+  }
+  return wanted;
+}
 
 /** What references name that the Bundle itself does not say: to be looked up among the feed's records. */
 export interface Wanted {
@@ -35,7 +50,7 @@ export class ReferenceBook {
 
   constructor(
     private readonly source: string,
-    private readonly bundle: Identified,
+    private readonly bundle: Pick<Identified, 'candidates' | 'named'>,
   ) {
     for (const candidate of bundle.candidates) {
       for (const identifier of candidate.identifiers) this.addHit(candidate.type, identifier, keyOf(candidate));
@@ -51,7 +66,11 @@ export class ReferenceBook {
       ]),
     );
     const tokens = new Map<string, Token>();
-    for (const reference of new Set(candidates.flatMap(({ references }) => references.map((one) => one.reference)))) {
+    const links = candidates.flatMap((candidate) => candidate.links.map((link) => link.reference));
+    for (const reference of new Set([
+      ...candidates.flatMap(({ references }) => references.map((one) => one.reference)),
+      ...links,
+    ])) {
       const key = this.keyNamedBy(reference);
       if (key) keys.set(keyOf(key), key);
       const token = tokenOf(reference);
@@ -84,8 +103,24 @@ export class ReferenceBook {
   readonly literal = (reference: string): string | undefined => {
     const target = this.resolve(reference);
     if (!target) return undefined;
-    return `${target.type}/${target.type === 'Patient' ? (target.patientId ?? target.recordId) : target.recordId}`;
+    if (target.type !== 'Patient') return `${target.type}/${target.recordId}`;
+    // Of a Patient that was deleted before it came, the chart is not known.
+    return target.patientId === null ? undefined : `Patient/${target.patientId}`;
   };
+
+  /** How the sender's text names it wherever it is sent: `Type/<the sender's id>`. What a fullUrl stood for, only its Bundle says. */
+  readonly canonical = (reference: string): string | undefined => {
+    const key = this.bundle.named.get(reference) ?? this.keyNamedBy(reference);
+    return key && keyOf(key);
+  };
+
+  /** What has to come for this reference to mean something; undefined: nothing that could. */
+  awaitedKey(reference: string): string | undefined {
+    const key = this.canonical(reference);
+    if (key !== undefined) return key;
+    const token = tokenOf(reference);
+    return token && tokenKey(token);
+  }
 
   /** Relative, or absolute under the feed's own address; a version named in it is the sender's and is dropped. */
   private keyNamedBy(reference: string): RecordKey | undefined {
@@ -111,7 +146,7 @@ function tokenOf(reference: string): Token | undefined {
   const [first, ...others] = [...new URLSearchParams(parsed.query)];
   if (!first || others.length > 0 || first[0] !== 'identifier') return undefined;
   const bar = first[1].indexOf('|');
-  if (bar <= 0 || bar === first[1].length - 1) return undefined;
+  if (bar <= 0 || bar === first[1].length - 1 || !isKey(first[1])) return undefined;
   return { type: parsed.type, system: first[1].slice(0, bar), value: first[1].slice(bar + 1) };
 }
 

@@ -1,11 +1,20 @@
 import { PageQuery } from '../../platform/http/cursors.js';
 import { Instant, Json, OneOf, Text, Uuid, Whole } from '../../platform/http/fields.js';
 
-export const IMPORT_STATUSES = ['completed', 'completed-with-issues', 'failed'] as const;
+export const IMPORT_STATUSES = [
+  'open',
+  'queued',
+  'running',
+  'completed',
+  'completed-with-issues',
+  'failed',
+  'cancelled',
+] as const;
 export type ImportStatus = (typeof IMPORT_STATUSES)[number];
 
 const STATUS =
-  'completed; completed-with-issues: some entries were rejected; failed: a transaction of which nothing was stored.';
+  'open: more files may come; queued; running; completed; completed-with-issues: some entries are in quarantine or were rejected; ' +
+  'failed: a transaction of which nothing was stored, or what `failure` says; cancelled.';
 
 export class ImportParams {
   @Uuid({ description: 'The import.' })
@@ -20,14 +29,60 @@ export class ImportAccepted {
   status: ImportStatus;
 }
 
+/** Begins an import of several files. */
+export class OpenImport {
+  @Instant({
+    optional: true,
+    description:
+      "The manifest's transactionTime: the state of which instant the export is. It is the clock of its deletions.",
+  })
+  transactionTime?: string;
+}
+
+export class FileQuery {
+  @Text({
+    optional: true,
+    max: 200,
+    description: 'What the file is called, for people.',
+    example: 'Patient.000.ndjson',
+  })
+  name?: string;
+}
+
+export class ImportFileView {
+  @Uuid({ description: 'The file: issues name it.' })
+  id: string;
+
+  @Text({ nullable: true, description: 'What it is called.' })
+  name: string | null;
+
+  @Whole({ description: 'Bytes that came.' })
+  bytes: number;
+}
+
+export class ImportsQuery extends PageQuery {
+  @OneOf(IMPORT_STATUSES, { optional: true, description: 'Only these.' })
+  status?: ImportStatus;
+}
+
 export class ImportView extends ImportAccepted {
-  @Text({ description: 'Type of the Bundle.', example: 'transaction' })
+  @Text({
+    nullable: true,
+    description:
+      'Why it ended: transaction-refused (see its issues), feed-withdrawn, never-completed (for a week), internal, or an error code.',
+  })
+  failure: string | null;
+
+  @Text({
+    description: 'Type of the Bundle; ndjson: files of lines; hl7-v2: a message; quarantine: one record once more.',
+    example: 'transaction',
+  })
   bundleType: string;
 
   @Text({ max: 2000, description: 'The feed (a URI).' })
   source: string;
 
-  @Whole({ description: 'Entries of the Bundle.' })
+  @Whole({ description: 'Entries or lines that are done.' })
   entries: number;
 
   @Whole({ description: 'Records that are new.' })
@@ -39,8 +94,33 @@ export class ImportView extends ImportAccepted {
   @Whole({ description: 'Entries that changed no current record: known already, or older than what is known.' })
   unchanged: number;
 
+  @Whole({ description: 'Records that were deleted: they answer 410, and their history stays.' })
+  deleted: number;
+
+  @Whole({
+    description: 'Entries that are no good R4: they wait, apart from the charts, until somebody puts them right.',
+  })
+  quarantined: number;
+
   @Whole({ description: 'Entries that were not taken; each has an issue of severity error.' })
   rejected: number;
+
+  @Whole({ description: 'Records that were stored though they do not meet a profile that they claim.' })
+  flagged: number;
+
+  @Whole({
+    description: 'Records of earlier imports that got into their charts because what they waited for has come.',
+  })
+  released: number;
+
+  @Whole({ description: 'Bytes of all its files.' })
+  bytesTotal: number;
+
+  @Whole({ description: 'Bytes that are done.' })
+  bytesDone: number;
+
+  @Whole({ nullable: true, description: 'Entries or lines a second, since the work began.' })
+  perSecond: number | null;
 
   @Json({
     description:
@@ -51,8 +131,11 @@ export class ImportView extends ImportAccepted {
   @Instant({ description: 'When it came in.' })
   receivedAt: string;
 
-  @Instant({ description: 'When it was done.' })
-  finishedAt: string;
+  @Instant({ nullable: true, description: 'When the work began.' })
+  startedAt: string | null;
+
+  @Instant({ nullable: true, description: 'When it was over.' })
+  finishedAt: string | null;
 }
 
 export class IssuesQuery extends PageQuery {
@@ -61,8 +144,14 @@ export class IssuesQuery extends PageQuery {
 }
 
 export class ImportIssueView {
-  @Whole({ nullable: true, description: 'Entry of the Bundle, from 0; null: the import as a whole.' })
+  @Whole({ nullable: true, description: 'Entry of the Bundle, from 0; null: a line, or the import as a whole.' })
   entry: number | null;
+
+  @Uuid({ nullable: true, description: 'The file.' })
+  file: string | null;
+
+  @Whole({ nullable: true, description: 'Line of the file, from 1.' })
+  line: number | null;
 
   @Text({ nullable: true, max: 500, description: "The entry's fullUrl." })
   fullUrl: string | null;
@@ -78,4 +167,7 @@ export class ImportIssueView {
 
   @Text({ max: 1000, description: 'What is wrong, without any value of the record.' })
   detail: string;
+
+  @Json({ description: 'The same as a FHIR OperationOutcome.' })
+  operationOutcome: object;
 }

@@ -10,13 +10,19 @@ const person = (role: Role, more: Partial<Person> = {}): Person => ({
   patientIds: [],
   practitionerId: null,
   panel: new Set(),
+  proxied: new Map(),
   source: null,
   ...more,
 });
 const abilityOf = (one: Person) => new AbilityFactory([recordsPolicy]).for(one);
 
 it('opens their own chart to patients and the panel to clinicians, and nothing to others', () => {
-  const everything = { patientIds: ['p'], panel: new Set(['q']), source: 'https://feed.test' };
+  const everything = {
+    patientIds: ['p'],
+    panel: new Set(['q']),
+    proxied: new Map([['r', []]]),
+    source: 'https://feed.test',
+  };
   const seen = Object.fromEntries(
     ROLES.map((role) => [
       role,
@@ -25,7 +31,7 @@ it('opens their own chart to patients and the panel to clinicians, and nothing t
   );
   expect(seen).toEqual({
     patient: ['p'],
-    proxy: [],
+    proxy: ['r'],
     clinician: ['q'],
     staff: [],
     records_officer: [],
@@ -36,10 +42,10 @@ it('opens their own chart to patients and the panel to clinicians, and nothing t
   });
 });
 
-it('opens no chart to whom it gives none, and lets only patients and clinicians knock', () => {
+it('opens no chart to whom it gives none, and lets only patients, their proxies and clinicians knock', () => {
   const ability = (role: Role) => abilityOf(person(role));
   expect(ROLES.filter((role) => may(ability(role), 'read', 'Record', { patientId: 'p' }))).toEqual([]);
-  expect(ROLES.filter((role) => ability(role).can('read', 'Record'))).toEqual(['patient', 'clinician']);
+  expect(ROLES.filter((role) => ability(role).can('read', 'Record'))).toEqual(['patient', 'proxy', 'clinician']);
 });
 
 it('lets a feed import, and look at its own imports only', () => {

@@ -46,7 +46,7 @@ export class CreateAccount {
   @Text({
     optional: true,
     max: 255,
-    pattern: /^[A-Za-z][A-Za-z0-9+.-]*:\S+$/,
+    pattern: /^(?!urn:portico:)[A-Za-z][A-Za-z0-9+.-]*:\S+$/,
     form: 'an absolute URI, such as https://ehr.hospital.example/fhir',
     description: 'URI of the feed that an integration account speaks for; only with that role.',
     example: 'https://ehr.hospital.example/fhir',

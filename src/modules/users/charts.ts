@@ -12,6 +12,8 @@ export interface FeedPatient {
   sex: 'female' | 'male' | 'other' | 'unknown';
 }
 
+export type RegisteredPatient = Pick<FeedPatient, 'family' | 'given' | 'birthDate' | 'sex'>;
+
 export interface FeedChart {
   patientId: string;
   isNew: boolean;
@@ -23,6 +25,16 @@ export class Charts {
   /** The chart with this medical record number, opened if there is none; its demographics become what the feed says. */
   async ofFeed(ctx: Pick<Ctx, 'db' | 'now'>, patient: FeedPatient): Promise<FeedChart> {
     return (await this.allOfFeed(ctx, [patient]))[0]!;
+  }
+
+  /** As the hospital registered the patient; null where row policies do not let the account see it. */
+  async registered(ctx: Pick<Ctx, 'db'>, patientId: string): Promise<RegisteredPatient | null> {
+    const [row] = await ctx.db.query<RegisteredPatient>(
+      'SELECT family, given, birth_date AS "birthDate", sex FROM users.patient WHERE patient_id = $1',
+      [patientId],
+      'users_registered',
+    );
+    return row ?? null;
   }
 
   /** As {@link ofFeed}, for many in one statement; answers in the order given. */

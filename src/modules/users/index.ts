@@ -1,5 +1,5 @@
 export { Accounts } from './accounts.js';
-export { Charts, type FeedPatient } from './charts.js';
+export { Charts, type FeedPatient, type RegisteredPatient } from './charts.js';
 export { FederatedAccounts, type FederatedPerson, type SourceRole } from './federated-accounts.js';
 export { Invitees } from './invitees.js';
 export { People, type LoadedPerson } from './people.js';

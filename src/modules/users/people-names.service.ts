@@ -20,6 +20,18 @@ class NamesOfPeople extends PeopleNames {
     for (const row of rows) known.set(row.id, row);
     return known;
   }
+
+  async forChart(ctx: SignedIn, patientId: string, accounts: readonly string[]): Promise<ReadonlyMap<string, Named>> {
+    const known = new Map<string, Named>(accounts.map((id) => [id, { id, name: null, kind: 'erased' }]));
+    if (accounts.length === 0) return known;
+    const rows = await ctx.db.query<Named>(
+      'SELECT id, name, kind FROM users.names_for_chart($1, $2)',
+      [patientId, accounts],
+      'users_names_for_chart',
+    );
+    for (const row of rows) known.set(row.id, row);
+    return known;
+  }
 }
 
 /** Global because the audit trail imports no module: it knows the port alone. */

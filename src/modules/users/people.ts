@@ -13,6 +13,13 @@ interface ActorRow {
   access_version: string;
 }
 
+interface ProxyRow {
+  patient_id: string;
+  open_labels: string[];
+  is_now: boolean;
+  changes_at: Date | null;
+}
+
 export interface LoadedPerson {
   person: Person;
   /** Moves whenever roles, charts or care teams of the account change: what was loaded under an older one is void. */
@@ -21,6 +28,9 @@ export interface LoadedPerson {
   changesAt: Date | null;
 }
 
+const earliest = (times: readonly (Date | null)[]): Date | null =>
+  times.reduce((first, time) => (first === null || (time !== null && time < first) ? time : first), null);
+
 /** Who an account stands for: everything that policies look at, in one look at the database. */
 @Injectable()
 export class People {
@@ -28,6 +38,9 @@ export class People {
   async loadPerson(db: Pick<Db, 'query'>, accountId: string, now: Date): Promise<LoadedPerson> {
     const [row] = await db.query<ActorRow>('SELECT * FROM users.actor($1, $2)', [accountId, now], 'users_actor');
     if (!row) throw new Error('a session without an account');
+    const grants = row.roles.includes('proxy')
+      ? await db.query<ProxyRow>('SELECT * FROM users.proxied($1, $2)', [accountId, now], 'users_proxied')
+      : [];
     return {
       person: {
         id: accountId,
@@ -35,10 +48,11 @@ export class People {
         patientIds: row.patient_ids,
         practitionerId: row.practitioner_id,
         panel: new Set(row.panel),
+        proxied: new Map(grants.filter((grant) => grant.is_now).map((grant) => [grant.patient_id, grant.open_labels])),
         source: row.source,
       },
       accessVersion: Number(row.access_version),
-      changesAt: row.changes_at,
+      changesAt: earliest([row.changes_at, ...grants.map((grant) => grant.changes_at)]),
     };
   }
 }

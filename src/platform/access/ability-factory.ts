@@ -2,7 +2,7 @@ import { Policy, type Ability } from './ability.js';
 import type { Actor } from './actor.js';
 
 /** What a policy may know of an actor: everything but the ability that it makes and the session's strength. */
-export type Person = Pick<Actor, 'id' | 'roles' | 'patientIds' | 'practitionerId' | 'panel' | 'source'>;
+export type Person = Pick<Actor, 'id' | 'roles' | 'patientIds' | 'practitionerId' | 'panel' | 'proxied' | 'source'>;
 
 /** One module's rules: a pure function of the person, written so that it reads as a requirement. */
 export type PolicyOf = (policy: Policy, person: Person) => void;

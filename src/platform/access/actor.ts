@@ -19,6 +19,8 @@ export interface Actor {
   readonly practitionerId: string | null;
   /** Patients whose care team the practitioner is on right now. */
   readonly panel: ReadonlySet<string>;
+  /** Patients whom the person acts for, each with the labels of sensitive records that are open to them. */
+  readonly proxied: ReadonlyMap<string, readonly string[]>;
   /** The feed that an integration account speaks for (a URI). */
   readonly source: string | null;
   readonly sessionId: string;

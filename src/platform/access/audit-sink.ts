@@ -1,5 +1,5 @@
 import type { Db } from '../database/db.js';
-import type { Trail } from './trail.js';
+import type { Touch, Trail } from './trail.js';
 
 /** How a request ended, for its event. */
 export interface Outcome {
@@ -32,6 +32,8 @@ export abstract class AuditSink {
   abstract record(trail: Trail, outcome: Outcome): Promise<void>;
   /** Something that happened without a request, such as an automatic logout. */
   abstract system(db: Pick<Db, 'query'>, fact: SystemFact): Promise<void>;
+  /** What the server did on its own time because somebody asked for it; part of the transaction that does it. */
+  abstract work(db: Pick<Db, 'query'>, fact: WorkFact): Promise<void>;
   /** False: so many events wait for their place in the log that no new request is taken on. */
   abstract get takesRequests(): boolean;
 }
@@ -53,4 +55,16 @@ export interface SystemFact {
   outcome?: 0 | 4 | 8;
   /** Codes, numbers and names of things; nothing of a person, because no leaf can be erased. `_sd`: commitments (RFC 9901). */
   detail?: Readonly<Record<string, string | number | readonly string[]>>;
+}
+
+/** Work of a job: tells of each patient whose data it touched, under the request that asked for it. */
+export interface WorkFact {
+  /** Event code, `<Subject>.<action>`. */
+  code: string;
+  act: 'C' | 'R' | 'U' | 'D' | 'E';
+  accountId: string;
+  sessionId: string | null;
+  requestId: string;
+  at: Date;
+  touches: readonly Touch[];
 }

@@ -18,4 +18,7 @@ export abstract class PeopleNames {
     ctx: SignedIn,
     ids: { accounts: readonly string[]; patients: readonly string[] },
   ): Promise<ReadonlyMap<string, Named>>;
+
+  /** Those who used a chart, by account, for its patient and whoever acts for them; refuses (no names) anybody else. */
+  abstract forChart(ctx: SignedIn, patientId: string, accounts: readonly string[]): Promise<ReadonlyMap<string, Named>>;
 }

@@ -27,6 +27,8 @@ export interface Subjects {
   Account: { id: string };
   /** Takes addresses and user agents out of the audit trail. */
   AuditErasure: object;
+  /** What a record carries along: a document, a picture. */
+  Attachment: { patientId: string };
   /** Copies of the audit trail that verify by themselves. */
   AuditExport: object;
   /** Searches of the audit trail that officers keep. */
@@ -44,6 +46,12 @@ export interface Subjects {
   CareTeam: { patientId: string };
   /** What is signed of the audit trail: nothing but hashes. */
   Checkpoint: object;
+  /** Who viewed, downloaded and sent on a chart, as its patient is told. */
+  ChartActivity: { patientId: string };
+  /** Copies of a chart that somebody takes along. */
+  ChartDownload: { patientId: string };
+  /** What a patient wishes of how their chart is shown. */
+  ChartSettings: { patientId: string };
   ClientKey: { accountId: string };
   Consistency: object;
   Invitation: { of: 'patient' | 'account' };
@@ -52,6 +60,8 @@ export interface Subjects {
   Email: { accountId: string };
   /** Entries of the audit trail, as bytes. */
   EntryBundle: object;
+  /** That a record is held back from its patient. */
+  Hold: { patientId: string };
   Import: { accountId: string };
   Event: object;
   /** As whom an identity provider knows the holder of an account. */
@@ -61,11 +71,18 @@ export interface Subjects {
   LegalHold: object;
   Patient: { id: string };
   Practitioner: { id: string };
+  /** That two charts are one person's. */
+  ChartMerge: object;
+  /** Records that are kept apart from the charts because they are no good R4; of the account whose feed sent them. */
+  Quarantine: { accountId: string };
   /** That an entry is in the audit trail. */
   Proof: object;
   /** One event of the audit trail with its proof; of no patient: ''. */
   Receipt: { patientId: string };
+  /** Where versions of a record come from. */
+  Provenance: { patientId: string };
   Record: { patientId: string };
+  RecordVersion: { patientId: string };
   RecoveryCode: { accountId: string };
   Role: { accountId: string };
   RoleChange: { accountId: string };
@@ -76,10 +93,18 @@ export interface Subjects {
   ScimUser: { directoryId: string };
   Password: { accountId: string };
   SecondFactor: { accountId: string };
+  /** Which records of the hospital are sensitive. */
+  SensitivityRules: object;
   SecurityEvent: { accountId: string };
   Self: object;
   Session: { accountId: string };
+  /** A chart at a glance. */
+  Summary: { patientId: string };
   System: object;
+  /** A chart day by day. */
+  Timeline: { patientId: string };
+  /** Copies of a chart that were sent to somebody. */
+  Transmission: { patientId: string };
   /** Hashes of the audit trail. */
   Tile: object;
   /** By which checkpoints of the audit trail are verified. */
@@ -125,6 +150,9 @@ export const ACTIONS = [
   'decline',
   'check',
   'download',
+  'review',
+  'retract',
+  'accept',
   'release',
 ] as const;
 export type Action = (typeof ACTIONS)[number];

@@ -42,6 +42,10 @@ describe('loadConfig', () => {
     ['no way to send notices', { SMTP_URL: '' }, 'SMTP_URL'],
     ['no database', { DATABASE_URL: '' }, 'DATABASE_URL'],
     ['requests without a limit of time', { REQUEST_TIMEOUT_SECONDS: '0' }, 'REQUEST_TIMEOUT_SECONDS'],
+    ['messages in the clear on a public interface', { MLLP_PORT: '2575', MLLP_HOST: '0.0.0.0' }, 'MLLP_TLS is off'],
+    ['messages of nobody', { MLLP_PORT: '2575' }, 'HL7_FEEDS_FILE'],
+    ['certificates of senders that nobody checks', { MLLP_PORT: '2575', MLLP_TLS: 'mutual' }, 'TLS_CLIENT_CA_FILE'],
+    ['messages without a limit', { HL7_LIMIT_MB: '0' }, 'HL7_LIMIT_MB'],
     ['half of a certificate', { TLS_CERT_FILE: '/cert.pem' }, 'go together'],
     [
       'machines that come by certificates which nobody checks',

@@ -1,5 +1,6 @@
 import { cleanEnv } from 'envalid';
 import { ROLES, STAFF_ROLES, type Role } from '../access/vocabulary.js';
+import { readHl7Feeds, type Hl7Feed } from './hl7-feeds.js';
 import { problemsOf } from './problems.js';
 import { settings, type Settings } from './settings.js';
 import { readSsoProviders, type SsoProvider } from './sso-providers.js';
@@ -22,6 +23,15 @@ export interface SessionLimits {
   absoluteSeconds: number;
 }
 
+export interface MllpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'off' | 'server' | 'mutual';
+  readonly maxConnections: number;
+  readonly frameMs: number;
+  readonly idleMs: number;
+}
+
 /** The one validated, frozen configuration. Times in seconds, sizes in bytes. */
 export interface Config {
   readonly production: boolean;
@@ -42,7 +52,10 @@ export interface Config {
     readonly bodyLimit: number;
     readonly importLimit: number;
     readonly importMaxEntries: number;
+    readonly importFileLimit: number;
   };
+  /** Of records; bytes, without base64. */
+  readonly attachments: { readonly maxBytes: number };
   readonly database: {
     readonly url: string;
     readonly sequencerUrl: string;
@@ -54,6 +67,8 @@ export interface Config {
   readonly dataDir: string;
   readonly hospital: { readonly name: string; readonly mrnSystem: string };
   readonly letters: { readonly paper: 'A4' | 'LETTER'; readonly fontFile: string | null };
+  /** Copies of charts: for how many days they lie ready, how large one may be to be mailed (bytes), fonts for further scripts. */
+  readonly downloads: { readonly days: number; readonly mailLimit: number; readonly fontFiles: readonly string[] };
   readonly mail: { readonly smtpUrl: string; readonly from: string };
   readonly mfa: {
     readonly byRole: Readonly<Record<Role, FactorRule>>;
@@ -107,6 +122,8 @@ export interface Config {
     readonly witnesses: readonly { readonly url: string; readonly name: string; readonly vkey: string }[];
   };
   readonly metrics: { readonly host: string; readonly port: number } | null;
+  /** HL7 v2 messages: who may send them, and how. */
+  readonly hl7: { readonly feeds: readonly Hl7Feed[]; readonly maxBytes: number; readonly mllp: MllpConfig | null };
   readonly bcryptCost: number;
   readonly logLevel: string;
 }
@@ -125,10 +142,28 @@ function factorRuleByRole(env: Settings): Record<Role, FactorRule> {
   return Object.fromEntries(ROLES.map((role) => [role, ruleOf(role)])) as Record<Role, FactorRule>;
 }
 
+const listed = (text: string): string[] =>
+  text
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean);
+
 const limits = (idle: number, absolute: number): SessionLimits => ({
   idleSeconds: idle * 60,
   absoluteSeconds: absolute * 60,
 });
+
+function mllpOf(env: Settings): MllpConfig | null {
+  if (env.MLLP_PORT === undefined) return null;
+  return {
+    host: env.MLLP_HOST,
+    port: env.MLLP_PORT,
+    tls: env.MLLP_TLS,
+    maxConnections: env.MLLP_CONNECTIONS,
+    frameMs: env.MLLP_FRAME_SECONDS * 1000,
+    idleMs: env.MLLP_IDLE_MINUTES * 60_000,
+  };
+}
 
 /** Reads and checks the configuration; throws {@link ConfigError} with all problems. `demo` is a way to start, not a variable. */
 export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { demo?: boolean } = {}): Config {
@@ -141,6 +176,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
   if (problems.length > 0) throw new ConfigError(problems);
   problems.push(...problemsOf(env, options.demo ?? false));
   const ssoProviders = readSsoProviders(env.SSO_PROVIDERS_FILE, env.NODE_ENV === 'test', problems);
+  const hl7Feeds = readHl7Feeds(env.HL7_FEEDS_FILE, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const tls =
     env.TLS_CERT_FILE === ''
@@ -164,7 +200,9 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       bodyLimit: env.BODY_LIMIT_KB * 1024,
       importLimit: env.IMPORT_LIMIT_MB * 1024 * 1024,
       importMaxEntries: env.IMPORT_MAX_ENTRIES,
+      importFileLimit: env.IMPORT_FILE_LIMIT_MB * 1024 * 1024,
     },
+    attachments: { maxBytes: env.ATTACHMENT_LIMIT_MB * 1024 * 1024 },
     database: {
       url: env.DATABASE_URL,
       sequencerUrl: env.DATABASE_SEQUENCER_URL,
@@ -176,6 +214,11 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
     dataDir: env.DATA_DIR,
     hospital: { name: env.HOSPITAL_NAME, mrnSystem: env.MRN_SYSTEM },
     letters: { paper: env.LETTER_PAPER, fontFile: env.LETTER_FONT_FILE || null },
+    downloads: {
+      days: env.DOWNLOAD_DAYS,
+      mailLimit: env.TRANSMIT_LIMIT_MB * 1024 * 1024,
+      fontFiles: listed(env.CHART_FONT_FILES),
+    },
     mail: { smtpUrl: env.SMTP_URL, from: env.MAIL_FROM },
     mfa: {
       byRole: factorRuleByRole(env),
@@ -222,6 +265,7 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       witnesses: [...env.AUDIT_WITNESSES],
     },
     metrics: env.METRICS_PORT === undefined ? null : { host: env.METRICS_HOST, port: env.METRICS_PORT },
+    hl7: { feeds: hl7Feeds, maxBytes: env.HL7_LIMIT_MB * 1024 * 1024, mllp: mllpOf(env) },
     bcryptCost: env.BCRYPT_COST,
     logLevel: env.LOG_LEVEL,
   });

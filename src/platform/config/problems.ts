@@ -29,6 +29,10 @@ function productionProblems(env: Settings): string[] {
       'HOST is public and HTTPS is off: set TLS_CERT_FILE and TLS_KEY_FILE, or TLS_TERMINATED_BY_PROXY=true behind a proxy',
     );
   }
+  if (env.MLLP_PORT !== undefined && env.MLLP_TLS === 'off' && !isLoopback(env.MLLP_HOST))
+    problems.push(
+      'MLLP_HOST is public and MLLP_TLS is off: set it to mutual, or let a proxy on this machine speak TLS',
+    );
   if (!env.PUBLIC_URL.startsWith('https://'))
     problems.push('PUBLIC_URL must be the https:// address that browsers use');
   if (env.BCRYPT_COST < 12) problems.push('BCRYPT_COST must be at least 12');
@@ -36,6 +40,20 @@ function productionProblems(env: Settings): string[] {
   for (const name of ['DATABASE_URL', 'DATABASE_SEQUENCER_URL', 'DATABASE_AUDITOR_URL'] as const) {
     if (env[name] === '') problems.push(`${name} is missing`);
   }
+  return problems;
+}
+
+function hl7Problems(env: Settings): string[] {
+  const problems: string[] = [];
+  if (!(env.HL7_LIMIT_MB > 0 && env.HL7_LIMIT_MB <= 256)) problems.push('HL7_LIMIT_MB must be above 0 and at most 256');
+  if (env.MLLP_PORT === undefined) return problems;
+  if (env.HL7_FEEDS_FILE === '') problems.push('MLLP_PORT needs HL7_FEEDS_FILE: no message would be taken');
+  if (env.MLLP_TLS !== 'off' && env.TLS_CERT_FILE === '')
+    problems.push('MLLP_TLS needs TLS_CERT_FILE and TLS_KEY_FILE');
+  if (env.MLLP_TLS === 'mutual' && env.TLS_CLIENT_CA_FILE === '')
+    problems.push('MLLP_TLS=mutual needs TLS_CLIENT_CA_FILE: no certificate would count');
+  for (const name of ['MLLP_CONNECTIONS', 'MLLP_FRAME_SECONDS', 'MLLP_IDLE_MINUTES'] as const)
+    if (!(env[name] >= 1)) problems.push(`${name} must be at least 1`);
   return problems;
 }
 
@@ -57,6 +75,7 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     problems.push(
       'MACHINES_BY_CERTIFICATE needs TLS_CLIENT_CA_FILE or TLS_CLIENT_CERT_HEADER: no machine could come in',
     );
+  problems.push(...hl7Problems(env));
   if (env.SMS_WEBHOOK_URL !== '' && env.SMS_WEBHOOK_SECRET.length < 32)
     problems.push('SMS_WEBHOOK_SECRET must have at least 32 characters where SMS_WEBHOOK_URL is set');
   if (!(env.AUDIT_VERIFY_MINUTES >= 1 && env.AUDIT_VERIFY_MINUTES <= 1440))
@@ -91,6 +110,11 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     problems.push('SIGN_IN_FAILURES must be a whole number of 5 or more');
   if (env.BREACH_CHECK !== 'off' && !env.BREACH_CHECK_URL.endsWith('/'))
     problems.push('BREACH_CHECK_URL must end in /, behind which the digits are put');
+  if (!(env.ATTACHMENT_LIMIT_MB > 0)) problems.push('ATTACHMENT_LIMIT_MB must be above 0');
+  if (!(Number.isInteger(env.DOWNLOAD_DAYS) && env.DOWNLOAD_DAYS >= 1 && env.DOWNLOAD_DAYS <= 30))
+    problems.push('DOWNLOAD_DAYS must be a whole number from 1 to 30');
+  if (!(env.TRANSMIT_LIMIT_MB >= 1 && env.TRANSMIT_LIMIT_MB <= 50))
+    problems.push('TRANSMIT_LIMIT_MB must be from 1 to 50');
   if (!(env.MAX_SESSIONS >= 1)) problems.push('MAX_SESSIONS must be at least 1');
   // Node takes 0 for no limit at all.
   if (!(env.HEADERS_TIMEOUT_SECONDS > 0 && env.HEADERS_TIMEOUT_SECONDS <= env.REQUEST_TIMEOUT_SECONDS))
@@ -100,6 +124,7 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
     env.TLS_KEY_FILE,
     env.TLS_CLIENT_CA_FILE,
     env.LETTER_FONT_FILE,
+    ...env.CHART_FONT_FILES.split(',').map((file) => file.trim()),
     env.PLACES_FILE,
     env.AUDIT_ANCHOR_TOKEN_FILE,
   ].filter(Boolean)) {

@@ -185,8 +185,49 @@ export const settings = {
   HEADERS_TIMEOUT_SECONDS: num({ default: 10, desc: 'longest time that the headers of a request may take to arrive' }),
   REQUEST_TIMEOUT_SECONDS: num({ default: 30, desc: 'the same for a whole request, body included' }),
   BODY_LIMIT_KB: num({ default: 256, desc: 'largest JSON body (kB)' }),
-  IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest import (MB)' }),
+  IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest imported Bundle (MB): it is worked as a whole' }),
+  IMPORT_FILE_LIMIT_MB: num({
+    default: 4_096,
+    desc: 'largest imported file with a resource a line (MB); it must arrive within REQUEST_TIMEOUT_SECONDS',
+  }),
+  ATTACHMENT_LIMIT_MB: num({
+    default: 50,
+    desc: 'largest attachment of a record (MB, without its base64); what is larger is not kept, and the sender is told',
+  }),
   IMPORT_MAX_ENTRIES: num({ default: 20_000, desc: 'most entries of one imported Bundle' }),
+  HL7_FEEDS_FILE: str({
+    default: '',
+    desc: 'JSON list of the feeds that may send HL7 v2 messages, with their senders; empty: none. See src/modules/records/README.md',
+  }),
+  HL7_LIMIT_MB: num({ default: 16, desc: 'largest HL7 v2 message or batch (MB)' }),
+  MLLP_PORT: num({
+    default: undefined,
+    desc: 'port on MLLP_HOST that takes HL7 v2 messages over MLLP; 0 takes a free one. Empty: off',
+  }),
+  MLLP_HOST: str({ default: '127.0.0.1', desc: 'address of MLLP_PORT; MLLP knows no passwords: see MLLP_TLS' }),
+  MLLP_TLS: str({
+    choices: ['off', 'server', 'mutual'],
+    default: 'off',
+    desc: 'TLS of MLLP_PORT, with TLS_CERT_FILE and TLS_KEY_FILE; mutual: clients show a certificate of TLS_CLIENT_CA_FILE',
+  }),
+  MLLP_CONNECTIONS: num({ default: 100, desc: 'most connections to MLLP_PORT at a time' }),
+  MLLP_FRAME_SECONDS: num({
+    default: 30,
+    desc: 'longest time (seconds) that a message over MLLP may take to arrive, and a new connection to begin one',
+  }),
+  MLLP_IDLE_MINUTES: minutes(240, 'time without a message after which a connection to MLLP_PORT is closed'),
+  DOWNLOAD_DAYS: num({
+    default: 7,
+    desc: 'days that the files of a download of a chart can be fetched, 1 to 30; then they are deleted',
+  }),
+  TRANSMIT_LIMIT_MB: num({
+    default: 10,
+    desc: 'largest copy of a chart that is mailed (MB), 1 to 50; many mail systems refuse more than 10',
+  }),
+  CHART_FONT_FILES: str({
+    default: '',
+    desc: 'comma-separated TrueType or OpenType fonts for letters of charts in PDF beyond Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew and Arabic, such as Chinese, Japanese and Korean ones',
+  }),
   AUDIT_ORIGIN: originName({
     default: '',
     desc: 'name under which checkpoints of the audit trail are signed; never to be changed afterwards. Default: host of PUBLIC_URL + /audit',

@@ -1,4 +1,14 @@
-export { isUnder, keyIdOf, open, seal, type DataKey, type Place } from './cipher.js';
+export {
+  CipherError,
+  DATA_KEY_BYTES,
+  dataKey,
+  isUnder,
+  keyIdOf,
+  open,
+  seal,
+  type DataKey,
+  type Place,
+} from './cipher.js';
 export { normaliseCode, randomCode, randomDigits } from './codes.js';
 export { DataKeys, type DataKeyStore, type StoredKey } from './data-keys.js';
 export { FileKeyManagement } from './file-key-management.js';

@@ -36,6 +36,9 @@ export function isDatabaseAway(error: unknown): boolean {
   return error instanceof Error && CONNECTION_MESSAGES.test(error.message);
 }
 
+/** Did the database refuse what it was given (SQLSTATE classes 22, 23, 54), so that the same again is refused again? */
+export const isDataRefused = (error: unknown): boolean => /^(22|23|54)/.test(codeOf(error));
+
 /** What pg says when a connection ends under a statement that was sent. */
 const CUT_MESSAGES = /Connection terminated|connection ended/i;
 const CUT_CODES = new Set(['ECONNRESET', 'EPIPE', '08003', '08006', '57P01', '57P02']);

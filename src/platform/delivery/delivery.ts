@@ -3,6 +3,15 @@ export interface Mail {
   to: string;
   subject: string;
   text: string;
+  /** What its patient wants sent: encrypted, because mail is not. */
+  attachments?: MailAttachment[];
+}
+
+export interface MailAttachment {
+  filename: string;
+  contentType: string;
+  content: string;
+  encoding: 'base64';
 }
 
 /** A text message to one mobile device; `to` is the number in E.164. The same rule: no clinical content. */

@@ -158,9 +158,9 @@ export class RequestPipeline {
   /** The answer's own event is durable; the stream's end gets one too, whole or broken off. */
   private stream(request: FastifyRequest, trail: Trail, status: number, source: Readable): unknown {
     if (request.method === 'HEAD') {
-      // Fastify would read it all, for nobody.
+      // Fastify would read it all, for nobody. A stream all the same: of a text it would say the length, which is none.
       source.destroy();
-      return '';
+      return Readable.from([]);
     }
     trail.streaming = true;
     return metered(source, (ending) => this.ended(trail, status, ending));

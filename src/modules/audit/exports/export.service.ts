@@ -5,6 +5,7 @@ import type { SignedIn } from '../../../platform/access/context.js';
 import { after } from '../../../platform/clock.js';
 import { CONFIG, type Config } from '../../../platform/config/config.js';
 import { part, type ByteRange } from '../../../platform/http/byte-range.js';
+import type { Download } from '../../../platform/http/file-answer.js';
 import { Cursors, limitOf } from '../../../platform/http/cursors.js';
 import type { Page } from '../../../platform/http/presenter.js';
 import { notFound, Problem } from '../../../platform/http/problem.js';
@@ -19,17 +20,6 @@ import { planOf } from './export-plan.js';
 import { ExportZip } from './export-zip.js';
 import type { CreateExport, ExportFilterInput, ExportsQuery, ExportView } from './export.dto.js';
 import { ExportRepository, type AskedExport, type ExportRow, type ReadyExport } from './export.repository.js';
-
-/** A file of an export, for somebody. */
-export interface Download {
-  mediaType: string;
-  name: string;
-  /** Null: not known, because it was packed by another version. Then it can only be had from its beginning. */
-  known: { etag: string; size: number } | null;
-  open: (range: ByteRange | null) => Readable;
-  /** It is long and packs well. */
-  isLong: boolean;
-}
 
 /** Downloads at once of one process: each reads, packs and hashes as fast as its client takes it. */
 const AT_ONCE = 4;
