@@ -101,7 +101,9 @@ describe('cipher', () => {
     const bytes = randomBytes(32);
     const secret = dataKey(randomUUID(), bytes);
     expect(inspect(secret, { depth: 9, showHidden: true }) + JSON.stringify(secret)).not.toMatch(
-      new RegExp(`${bytes.toString('hex')}|${bytes.toString('base64').replace(/[+]/g, '\\+')}|${bytes[0]},`),
+      new RegExp(
+        `${bytes.toString('hex')}|${bytes.toString('base64').replace(/[+]/g, '\\+')}|${bytes.subarray(0, 8).join(',')},`,
+      ),
     );
     const bad = seal(key, place, 'SECRET');
     bad[bad.length - 1]! ^= 1;
