@@ -30,8 +30,21 @@ function tlsOf(tls: NonNullable<Config['http']['tls']>) {
   };
 }
 
-/** Nest sets a route's status before its handler runs, and once more after it: the handler's word, where it has one, is kept. */
 class Adapter extends FastifyAdapter {
+  constructor(
+    options: FastifyServerOptions,
+    private readonly settled: () => Promise<void>,
+  ) {
+    super(options);
+  }
+
+  /** What Nest closes next is the database: it stays open until the last event is in it. */
+  override async close(): Promise<void> {
+    await super.close();
+    await this.settled();
+  }
+
+  /** Nest sets a route's status before its handler runs, and once more after it: the handler's word, where it has one, is kept. */
   override reply(...[response, body]: Parameters<FastifyAdapter['reply']>): ReturnType<FastifyAdapter['reply']> {
     return super.reply(response, body);
   }
@@ -72,7 +85,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
     frameworkErrors: (error, request, reply) => late.pipeline!.frameworkError(error, request as never, reply as never),
     clientErrorHandler: (error, socket) => late.pipeline!.clientError(error, socket),
   } as AdapterOptions;
-  const adapter = new Adapter(options as FastifyServerOptions);
+  const adapter = new Adapter(options as FastifyServerOptions, async () => late.pipeline?.settled());
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.with(config, { ...parts, logger }), adapter, {
     logger: logger.forNest(),
     abortOnError: false,

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -174,8 +175,12 @@ describe('answers that no guard or interceptor sees', () => {
         return socket;
       }),
     );
+    const stopped = stopping.app.close();
+    const server = stopping.app.getHttpServer() as Server;
+    // Only when nobody new is let in: the last word of the server is then theirs.
+    while (server.listening) await new Promise(setImmediate);
     for (const socket of sockets) socket.resetAndDestroy();
-    await stopping.app.close();
+    await stopped;
     const { rows } = await stopping.owner.query<{ n: number }>(
       `SELECT count(*)::int AS n FROM (SELECT event FROM audit.inbox UNION ALL SELECT leaf FROM audit.entry) e WHERE event LIKE '%http.client-gone%'`,
     );

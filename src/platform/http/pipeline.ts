@@ -1,5 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable, type Duplex } from 'node:stream';
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type AuditSink } from '../access/audit-sink.js';
 import type { EndpointOptions } from '../access/endpoint.js';
@@ -56,6 +57,8 @@ export class RequestPipeline {
   private hasWarnedOfProxy = false;
   /** Events on their way that no answer waits for any more. */
   private readonly underWay = new Set<Promise<void>>();
+  /** Requests that came and whose connection has neither taken the whole answer nor ended. */
+  private open = 0;
 
   constructor(
     private readonly sink: AuditSink,
@@ -68,9 +71,10 @@ export class RequestPipeline {
   install(fastify: FastifyInstance): void {
     fastify.addHook('onRequest', (request, reply, done) => {
       attachTrail(request, openTrail(request, this.clock));
+      this.open++;
+      reply.raw.once('close', () => this.open--);
       if (!this.sink.takesRequests && !trailOf(request).endpoint?.unaudited) return done(auditAway());
       if (!request.headers.host) return done(new Problem(400, 'http.host-missing', 'The Host header is missing.'));
-      void reply;
       this.lookForProxy(request);
       readAsJson(request);
       done();
@@ -82,9 +86,18 @@ export class RequestPipeline {
     fastify.addHook('onSend', async (request, reply, payload) => this.send(request, reply, payload));
     fastify.addHook('onRequestAbort', async (request) => this.aborted(trailOf(request)));
     fastify.addHook('onResponse', async (request, reply) => this.log(trailOf(request), reply.statusCode));
-    // The database is left open until the last event is in it.
-    fastify.addHook('onClose', async () => void (await Promise.allSettled(this.underWay)));
     this.installParsers(fastify);
+  }
+
+  /**
+   * Until the last event is stored, once the server has closed: it says so when its last connection is being destroyed, and
+   * that connection's request hears of it a turn or two of the loop later. (Fastify's hook `onClose` runs before all that.)
+   */
+  async settled(): Promise<void> {
+    do {
+      await turnOfTheLoop();
+      await Promise.allSettled(this.underWay);
+    } while (this.open > 0 || this.underWay.size > 0);
   }
 
   /** Fastify's refusals before routing (bad percent-encoding, over-long parameters): no hook sees them. */
