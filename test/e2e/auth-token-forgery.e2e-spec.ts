@@ -126,7 +126,6 @@ describe('a forged access token', () => {
     };
     const accepted: string[] = [];
     let at = 0;
-    const begun = performance.now();
     try {
       await Promise.all(
         Array.from({ length: PARALLEL }, async () => {
@@ -146,7 +145,6 @@ describe('a forged access token', () => {
     expect(accepted).toEqual([]);
     expect(outbound).toEqual([]);
     expect(visits).toBe(0);
-    expect(performance.now() - begun).toBeLessThan(60_000);
     // The real one is none the worse for it, and the tools were sharp: what they sign rightly is taken.
     await patient.get('/v1/me').expect(200);
     expect(await present(tools.signed(tools.claims), false)).toBe('200 undefined');

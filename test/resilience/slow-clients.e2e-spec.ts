@@ -81,23 +81,19 @@ describe('a slow client', () => {
   });
 
   it(`does not stop others, and neither do ${MANY} of them`, async () => {
-    let opened = 0;
+    const sockets: Socket[] = [];
     const all = Array.from({ length: MANY }, (_, at) =>
       trickle(
         at % 2 === 0 ? HEAD : `${HEAD}Content-Type: application/json\r\nContent-Length: 99\r\n\r\n`,
         '',
-        () => opened++,
+        (socket) => sockets.push(socket),
       ),
     );
-    while (opened < MANY) await new Promise((done) => setTimeout(done, 5));
-    const times: number[] = [];
-    for (let asked = 0; asked < 20; asked++) {
-      const begun = performance.now();
-      await portal.http.get('/health/ready').expect(200);
-      times.push(performance.now() - begun);
-    }
+    while (sockets.length < MANY) await new Promise((done) => setTimeout(done, 5));
+    // Others are answered while the slow ones still hold their connections, not after them.
+    await Promise.all(Array.from({ length: 20 }, () => portal.http.get('/health/ready').expect(200)));
+    expect(sockets.filter((socket) => socket.readyState === 'open').length).toBeGreaterThan(MANY / 2);
     const ended = await Promise.all(all);
-    expect(Math.max(...times)).toBeLessThan(1_000);
     expect(new Set(ended.map(({ status }) => status))).toEqual(new Set([408]));
     const { rows } = await portal.owner.query<{ n: number }>(
       `SELECT count(DISTINCT request_id)::int AS n FROM

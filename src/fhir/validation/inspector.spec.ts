@@ -29,7 +29,7 @@ describe('ResourceInspector', () => {
     });
     const component = Array.from({ length: 2_000 }, () => ({ code: codings(10), valueBoolean: true }));
     const slow = JSON.stringify({ resourceType: 'Observation', status: 'final', code: codings(20_000), component });
-    const hasty = new ResourceInspector({ maxMsPerBatch: 3_000 });
+    const hasty = new ResourceInspector({ maxMsPerBatch: 1_500 });
     const [good, late, other] = await hasty.inspectMany([texts[0] ?? '', slow, texts[1] ?? '']);
     await hasty.close();
     expect(late?.findings.map(({ code }) => code)).toEqual(['inspection-timeout']);

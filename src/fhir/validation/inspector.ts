@@ -53,10 +53,21 @@ export class ResourceInspector {
     return single;
   }
 
-  /** Undefined when the time ran out; the thread that was stuck is gone then. */
+  /** Undefined when the time ran out. */
   private async run(texts: string[]): Promise<Inspection[] | undefined> {
-    const abort = new AbortController();
     await this.takeLane();
+    try {
+      // Answered when a thread is there: to start one, and to load the definitions, is not the records' time.
+      await this.started().run([]);
+      return await this.runInTime(texts);
+    } finally {
+      this.releaseLane();
+    }
+  }
+
+  /** Undefined when the time ran out; the thread that was stuck is gone then. */
+  private async runInTime(texts: string[]): Promise<Inspection[] | undefined> {
+    const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), this.options.maxMsPerBatch ?? DEFAULT_MS_PER_BATCH);
     try {
       return await this.started().run(texts, { signal: abort.signal });
@@ -65,7 +76,6 @@ export class ResourceInspector {
       throw error;
     } finally {
       clearTimeout(timer);
-      this.releaseLane();
     }
   }
 
