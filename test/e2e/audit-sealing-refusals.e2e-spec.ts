@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { SealingJob } from '../../src/modules/audit/sealing/sealing.job.js';
 import { Sequencer } from '../../src/modules/audit/sequencer.js';
 import { formatNote, parseCheckpoint, parseNote } from '../../src/tlog/index.js';
 import { cloneDatabase } from '../harness/database.js';
-import type { Portal } from '../harness/portal.js';
+import type { Portal, PortalOptions } from '../harness/portal.js';
 import {
   backUp,
   checkpoints,
@@ -20,6 +21,13 @@ import {
 } from '../harness/sealing.js';
 
 afterEach(closeAll);
+
+/** Seals only when it is told to: where the job's own turn came in between, its refusal would be an entry of the log. */
+async function stillPortalOn(options: PortalOptions = {}): Promise<Portal> {
+  const portal = await portalOn(options);
+  await portal.app.get(SealingJob).beforeApplicationShutdown();
+  return portal;
+}
 
 const refusals = (portal: Portal) =>
   portal.log.filter(({ msg }) => msg === 'the log is not signed any more').map(({ code, reason }) => [code, reason]);
@@ -45,7 +53,7 @@ async function expectRefused(portal: Portal, code: string, words: RegExp): Promi
 describe('the sealer signs no log', () => {
   it('in which an entry was changed before it was sealed, with its hash made anew', async () => {
     const database = await cloneDatabase();
-    const portal = await portalOn({ database });
+    const portal = await stillPortalOn({ database });
     await sealed(portal, 40);
     await happen(portal, 10);
     await tamper(
@@ -61,7 +69,7 @@ describe('the sealer signs no log', () => {
       `UPDATE audit.entry SET leaf_hash = sha256('\\x00'::bytea || convert_to(leaf, 'UTF8')) WHERE idx = 44`,
     );
     expect(await sealer(portal).turn(true)).toBeNull();
-    const again = await portalOn({ database, env: { DATA_DIR: portal.config.dataDir } });
+    const again = await stillPortalOn({ database, env: { DATA_DIR: portal.config.dataDir } });
     expect(await sealer(again).turn(true)).toBeNull();
     expect(report(again).problem?.code).toBe('audit.head-differs');
   });
@@ -77,7 +85,7 @@ describe('the sealer signs no log', () => {
       /^entry 43 says of itself that it is entry 44$/,
     ],
   ] as const)('in which an entry was %s before it was sealed', async (_, sql, code, words) => {
-    const portal = await portalOn();
+    const portal = await stillPortalOn();
     await sealed(portal, 40);
     await happen(portal, 10);
     await tamper(portal, sql);
@@ -85,7 +93,7 @@ describe('the sealer signs no log', () => {
   });
 
   it('whose tail is gone', async () => {
-    const portal = await portalOn();
+    const portal = await stillPortalOn();
     await sealed(portal, 300);
     await backUp(portal);
     await sealed(portal, 30);
@@ -94,7 +102,7 @@ describe('the sealer signs no log', () => {
   });
 
   it('that was restored with its checkpoints, and stays so when it grows again', async () => {
-    const portal = await portalOn();
+    const portal = await stillPortalOn();
     await sealed(portal, 300);
     await backUp(portal);
     await sealed(portal, 30);
@@ -113,7 +121,7 @@ describe('the sealer signs no log', () => {
   });
 
   it('of which only the checkpoints were taken back', async () => {
-    const portal = await portalOn();
+    const portal = await stillPortalOn();
     await sealed(portal, 300);
     await backUp(portal);
     await sealed(portal, 30);
@@ -124,7 +132,7 @@ describe('the sealer signs no log', () => {
 
   it('that is another one below what was signed, with every hash made anew', async () => {
     const database = await cloneDatabase();
-    const [portal, other] = [await portalOn({ database }), await portalOn()];
+    const [portal, other] = [await stillPortalOn({ database }), await stillPortalOn()];
     await sealed(portal, 300);
     await sealed(other, 100);
     await portal.http.get('/health/ready').expect(200);
@@ -143,19 +151,19 @@ describe('the sealer signs no log', () => {
       );
       await portal.owner.query('RESET session_replication_role');
     }
-    const fresh = await portalOn({ database, env: { DATA_DIR: portal.config.dataDir } });
+    const fresh = await stillPortalOn({ database, env: { DATA_DIR: portal.config.dataDir } });
     await expectRefused(fresh, 'audit.forked', /^the first 300 entries are not those of the checkpoint of 300 entries/);
   });
 
   it('whose head was made anew, though nothing has come since', async () => {
-    const portal = await portalOn();
+    const portal = await stillPortalOn();
     await sealed(portal, 33);
     await tamper(portal, `UPDATE audit.head SET peaks[1] = sha256('another')`);
     await expectRefused(portal, 'audit.forked', /^the first 33 entries are not those of the checkpoint of 33 entries/);
   });
 
   it('whose newest checkpoint none of our keys has signed', async () => {
-    const portal = await portalOn();
+    const portal = await stillPortalOn();
     await sealed(portal, 30);
     await happen(portal, 3);
     const { note } = (await checkpoints(portal))[0]!;
@@ -176,8 +184,8 @@ describe('the sealer signs no log', () => {
 
   it('under another name than before', async () => {
     const database = await cloneDatabase();
-    await sealed(await portalOn({ database }), 3);
-    const renamed = await portalOn({ database, env: { AUDIT_ORIGIN: 'else.test/audit' } });
+    await sealed(await stillPortalOn({ database }), 3);
+    const renamed = await stillPortalOn({ database, env: { AUDIT_ORIGIN: 'else.test/audit' } });
     await happen(renamed);
     await expectRefused(
       renamed,
@@ -187,7 +195,7 @@ describe('the sealer signs no log', () => {
   });
 
   it('where the file of what was seen is damaged', async () => {
-    const portal = await portalOn();
+    const portal = await stillPortalOn();
     await sealed(portal, 3);
     writeFileSync(memoryOf(portal), '{"note":"half');
     await happen(portal);
