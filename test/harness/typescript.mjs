@@ -5,29 +5,20 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { createRequire, registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SWC_OPTIONS } from './swc-options.mjs';
 
 const require = createRequire(import.meta.url);
-const OPTIONS = {
-  sourceMaps: 'inline',
-  jsc: {
-    target: 'es2024',
-    parser: { syntax: 'typescript', decorators: true },
-    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-    keepClassNames: true,
-  },
-  module: { type: 'es6' },
-};
 
 // Tests start dozens of processes: each file is compiled once, by what it says and how.
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/portico-typescript/', import.meta.url));
-const HOW = JSON.stringify(OPTIONS) + readFileSync(require.resolve('@swc/core/package.json'), 'utf8');
+const HOW = JSON.stringify(SWC_OPTIONS) + readFileSync(require.resolve('@swc/core/package.json'), 'utf8');
 mkdirSync(CACHE, { recursive: true });
 
 function compiled(filename) {
   const source = readFileSync(filename, 'utf8');
   const kept = join(CACHE, createHash('sha256').update(`${HOW}\n${filename}\n${source}`).digest('hex'));
   if (existsSync(kept)) return readFileSync(kept, 'utf8');
-  const { code } = require('@swc/core').transformSync(source, { ...OPTIONS, filename });
+  const { code } = require('@swc/core').transformSync(source, { ...SWC_OPTIONS, filename });
   // Whole or not at all: others may look for it at this moment.
   writeFileSync(`${kept}.${process.pid}`, code);
   renameSync(`${kept}.${process.pid}`, kept);

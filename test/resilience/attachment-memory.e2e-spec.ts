@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -41,9 +40,6 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(() => server.end('SIGKILL'));
-
-const peakMb = (): number =>
-  Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))![1]) / 1024;
 
 const asked = async (caller: Caller, path: string): Promise<Response> =>
   fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${caller.tokens.accessToken}` } });
@@ -105,11 +101,11 @@ describe('memory', () => {
     // Twice: what is loaded and compiled at first use is there then.
     await around('warm', pdf(SMALL, 2));
     await around('small', pdf(SMALL + 3, 3));
-    const before = peakMb();
+    const before = server.memory.peak;
     await around('large', pdf(LARGE, 4));
     console.info(
-      `peak ${before.toFixed(0)} MB, then ${peakMb().toFixed(0)} MB with an attachment of ${LARGE / 1024 / 1024} MB`,
+      `peak ${before.toFixed(0)} MB, then ${server.memory.peak.toFixed(0)} MB with an attachment of ${LARGE / 1024 / 1024} MB`,
     );
-    expect(peakMb() - before).toBeLessThan(MOST_GROWTH_MB);
+    expect(server.memory.peak - before).toBeLessThan(MOST_GROWTH_MB);
   }, 300_000);
 });

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Config } from '../../src/platform/config/config.js';
@@ -35,9 +34,6 @@ beforeAll(async () => {
 
 afterAll(() => server.end('SIGKILL'));
 
-const rss = (): number =>
-  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))![1]) / 1024;
-
 async function call(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { authorization: `Bearer ${officer.tokens.accessToken}`, 'content-type': 'application/json' };
   const answer = await fetch(`${server.url}/v1/audit/exports${path}`, { ...init, headers });
@@ -47,9 +43,9 @@ async function call(path: string, init: RequestInit = {}): Promise<Response> {
 
 /** Asks for it, waits as a client does, fetches the bundle; the server's largest memory meanwhile, and how long each took. */
 async function measured(body: object) {
-  let [peak, isOver] = [rss(), false];
+  let [peak, isOver] = [server.memory.now, false];
   const watch = (async () => {
-    for (; !isOver; await sleep(25)) peak = Math.max(peak, rss());
+    for (; !isOver; await sleep(25)) peak = Math.max(peak, server.memory.now);
   })();
   const begun = performance.now();
   const asked = (await (
