@@ -39,7 +39,9 @@ export function attachmentOf(obx: Segment, { zone }: Mapping): object {
   const contentType = mediaTypeOf(value.get(2), value.get(3));
   if ((obx.get(2) ?? '').toUpperCase() === 'RP')
     return { contentType: mediaTypeOf(value.get(3), value.get(4)), url: pointerOf(value), title, creation };
-  return { contentType, data: dataOf(obx, value), title, creation };
+  const data = dataOf(obx, value);
+  // R4 wants a type beside a content (att-1); what it really is, is looked at when it is stored
+  return { contentType: contentType ?? (data && 'application/octet-stream'), data, title, creation };
 }
 
 function mediaTypeOf(type: string | undefined, subtype: string | undefined): string | undefined {

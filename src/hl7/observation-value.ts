@@ -86,6 +86,8 @@ function structured(value: Value, unit: Unit): object | undefined {
     return COMPARED.test(`${comparator}1`) ? { valueQuantity: { value: low, comparator, ...unit } } : undefined;
   }
   if (!isPlain || low === undefined || high === undefined) return undefined;
+  // a range upside down is no Range of R4 (rng-2), so that it stays in the sender's words
+  if (separator === '-' && Number(first) > Number(second)) return undefined;
   if (separator === '-') return { valueRange: { low: { value: low, ...unit }, high: { value: high, ...unit } } };
   if (separator === ':' || separator === '/')
     return { valueRatio: { numerator: { value: low, ...unit }, denominator: { value: high } } };

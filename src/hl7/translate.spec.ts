@@ -68,6 +68,7 @@ describe('results of ORU^R01', () => {
     ['SN', '^1^:^128', { valueRatio: { numerator: { value: 1 }, denominator: { value: 128 } } }],
     ['SN', '^1^-^10', { valueRange: { low: { value: 1 }, high: { value: 10 } } }],
     ['SN', '^2^+', { valueString: '2 +' }],
+    ['SN', '^10^-^5', { valueString: '10 - 5' }],
     [
       'CWE',
       '260385009^Negative^SCT',
@@ -136,6 +137,8 @@ describe('results of ORU^R01', () => {
     expect(report).toMatchObject({
       presentedForm: [{ contentType: 'application/pdf', data: 'JVBERi0=', title: 'Report' }],
     });
+    const [, untyped] = all(HEAD('ORU^R01'), PID, OBR, 'OBX|1|ED|PDF^Report||^^^Base64^JVBERi0=||||||F');
+    expect(untyped).toMatchObject({ presentedForm: [{ contentType: 'application/octet-stream', data: 'JVBERi0=' }] });
     expect(fault(HEAD('ORU^R01'), PID, OBR, 'OBX|1|ED|PDF||^AP^PDF^Base64^no base 64!||||||F').slice(0, 3)).toEqual([
       'encoding',
       '102',

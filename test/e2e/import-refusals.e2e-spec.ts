@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   bundleOf,
@@ -76,6 +77,19 @@ describe('a body that is no whole Bundle', () => {
     const answer = await sendBundle(feed, bundleOf('collection'), type).expect(415);
     expect(answer.body).toMatchObject({ code: 'http.media-type' });
     expect(answer.body.detail).toContain('application/fhir+json');
+  });
+
+  it('packed: 415, and nothing is unpacked', async () => {
+    const packed = gzipSync(bundleOf('collection', entryOf(weightText('z-1', 'Patient/p1', '1'))));
+    for (const encoding of ['gzip', 'deflate', 'br', 'identity, gzip']) {
+      const answer = await feed
+        .send('post', '/v1/imports')
+        .set('Content-Type', 'application/fhir+json')
+        .set('Content-Encoding', encoding)
+        .send(packed);
+      expect([answer.status, answer.body.code]).toEqual([415, 'http.content-encoding']);
+      expect(answer.headers['accept-encoding']).toBe('identity');
+    }
   });
 
   it('nothing at all: 415', async () => {

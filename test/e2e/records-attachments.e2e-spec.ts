@@ -328,6 +328,13 @@ describe('what is wrong with it', () => {
     expect(said(await pat.get(`/v1/attachments/${item!.id}`))).toEqual([409, 'records.attachment-elsewhere']);
     expect((await pat.get(`/v1/records/${await idOf('elsewhere')}`)).text).toContain(address);
   });
+
+  it('has no address that a client could follow to anything but the web', async () => {
+    for (const url of ['javascript:alert(1)', 'JavaScript://x/%0aalert(1)', 'data:text/html,x', '/v1/sessions']) {
+      const [item] = await listed(`nowhere-${url.length}`, [`{"contentType":"text/plain","url":"${url}"}`]);
+      expect(item).toMatchObject({ state: 'elsewhere', url: null, address: null });
+    }
+  });
 });
 
 describe('nobody', () => {

@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { loadDataType, tryGetDataType, type InternalSchemaElement, type InternalTypeSchema } from '@medplum/core';
+import {
+  loadDataType,
+  tryGetDataType,
+  type Constraint,
+  type InternalSchemaElement,
+  type InternalTypeSchema,
+} from '@medplum/core';
 
 type StructureDefinition = Parameters<typeof loadDataType>[0];
 type CodesBySystem = Readonly<Record<string, readonly string[]>>;
@@ -23,6 +29,8 @@ export interface MemberDefinition {
 export interface TypeDefinition {
   name: string;
   members: ReadonlyMap<string, MemberDefinition>;
+  /** The invariants of the type itself. */
+  rules: readonly Constraint[];
 }
 
 /** `system` to codes, and the codes of all systems for elements of type `code`, which name no system. */
@@ -83,7 +91,7 @@ class Definitions {
   private read(name: string): TypeDefinition | undefined {
     if (this.resources.has(name)) this.load(name);
     const schema = tryGetDataType(name);
-    return schema && { name, members: membersOf(schema) };
+    return schema && { name, members: membersOf(schema), rules: schema.constraints ?? [] };
   }
 }
 

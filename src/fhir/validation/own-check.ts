@@ -1,10 +1,12 @@
 import { r4, type MemberDefinition, type TypeDefinition } from '../definitions/definitions.js';
 import { isObject, listOf, member, textAt, textsOf, type JsonObject } from '../values.js';
 import { checkBinding } from './binding-check.js';
+import { checkContained } from './contained-check.js';
 import { pathSegment, type Findings } from './finding.js';
 import { checkNarrative } from './narrative-check.js';
 import { checkReference } from './reference-check.js';
 import { checkId, checkPrimitive, isPrimitiveType, isReversed } from './primitive-check.js';
+import { checkObservationCodes, checkTypeRules } from './type-rules.js';
 
 // Deeper than any record (QuestionnaireResponse groups and extensions stay under 30), shallower than the stack.
 const MAX_DEPTH = 200;
@@ -46,6 +48,8 @@ class Walk {
     if (!isContained) this.containedIds = idsOf(member(value, 'contained'));
     this.members(value, definition, path, depth, true);
     this.containedIds = outer;
+    if (!isContained) checkContained(value, path, this.findings);
+    if (type === 'Observation') checkObservationCodes(value, path, this.findings);
   }
 
   private object(value: unknown, type: string, path: string, depth: number): void {
@@ -70,7 +74,8 @@ class Walk {
       return;
     }
     const names = Object.keys(object);
-    if (names.length === (isResource ? 1 : 0)) this.findings.error('empty-value', path, 'An object must not be empty.');
+    if (isEmpty(names, definition, isResource))
+      this.findings.error('empty-value', path, 'An object must not be empty.');
     const choices = new Map<string, string>();
     for (const name of names) {
       if (isResource && name === 'resourceType') continue;
@@ -95,7 +100,7 @@ class Walk {
     const extended = name.startsWith('_') ? definition.members.get(name.slice(1)) : undefined;
     if (extended && isPrimitiveType(extended.type)) {
       this.choice(extended, name.slice(1), choices, path);
-      this.extensions(object[name], extended, `${path}.${name}`, depth);
+      this.extensions(object, name, extended, `${path}.${name}`, depth);
     } else {
       this.findings.error(
         'unknown-element',
@@ -147,19 +152,30 @@ class Walk {
     } else {
       this.object(value, found.type, path, depth + 1);
       if (found.type === 'Reference') checkReference(value, found, this.containedIds, path, this.findings);
+      if (isObject(value)) checkTypeRules(value, found, path, this.findings);
       checkBinding(value, found, path, this.findings);
     }
   }
 
-  private extensions(value: unknown, found: MemberDefinition, path: string, depth: number): void {
+  private extensions(object: JsonObject, name: string, found: MemberDefinition, path: string, depth: number): void {
+    const value = object[name];
+    const values = object[name.slice(1)];
     if (!found.isArray) {
-      this.object(value, 'Element', path, depth + 1);
+      this.extension(value, values, path, depth);
     } else if (!Array.isArray(value)) {
       this.findings.error('wrong-json-type', path, 'The element repeats: it must be a JSON array.');
     } else {
       value.forEach((item: unknown, index) => {
-        if (item !== null) this.object(item, 'Element', `${path}[${index}]`, depth + 1);
+        if (item !== null) this.extension(item, listOf(values)[index], `${path}[${index}]`, depth);
       });
+    }
+  }
+
+  /** `partner` is the value beside it: without one there must be an extension that says why (ele-1). */
+  private extension(value: unknown, partner: unknown, path: string, depth: number): void {
+    this.object(value, 'Element', path, depth + 1);
+    if ((partner ?? null) === null && isObject(value) && member(value, 'extension') === undefined) {
+      this.findings.error('empty-value', path, 'There must be a value or an extension.');
     }
   }
 
@@ -170,6 +186,12 @@ class Walk {
       this.findings.error('period-reversed', path, 'The period ends before it starts.');
     }
   }
+}
+
+/** An id says nothing (ele-1); of a primitive, the value beside it may. */
+function isEmpty(names: readonly string[], { name: type }: TypeDefinition, isResource: boolean): boolean {
+  if (isResource) return names.length === 1;
+  return names.length === 0 || (type !== 'Element' && names.length === 1 && names[0] === 'id');
 }
 
 function idsOf(contained: unknown): ReadonlySet<string> {

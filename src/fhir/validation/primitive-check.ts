@@ -61,7 +61,8 @@ function checkString(value: string, type: string, path: string, findings: Findin
 
 function checkDate(value: string, type: string, path: string, findings: Findings): void {
   if (DATES[type]?.test(value) === false) {
-    findings.error('invalid-date', path, `The value is not a valid ${type}: a time needs seconds and a zone.`);
+    const needs = type === 'time' ? 'seconds, and has no zone' : 'seconds and a zone';
+    findings.error('invalid-date', path, `The value is not a valid ${type}: a time needs ${needs}.`);
   } else if (type !== 'time' && !isCalendarDate(value)) {
     findings.error('invalid-date', path, 'There is no such day in the calendar.');
   }

@@ -40,8 +40,8 @@ describe('validateResource', () => {
     ['a partial date', { ...observation, effectiveDateTime: '2026-01' }],
     ['a leap second', { ...observation, effectiveDateTime: '2016-12-31T23:59:60Z' }],
     ['ten decimals of a second', { ...observation, effectiveDateTime: '2026-01-01T10:00:00.1234567890Z' }],
-    ['base64 with white space', { ...patient, photo: [{ data: 'AAAA\r\n BBBB' }] }],
-    ['a 3 MB attachment', { ...patient, photo: [{ data: 'A'.repeat(3_000_000) }] }],
+    ['base64 with white space', { ...patient, photo: [{ contentType: 'image/png', data: 'AAAA\r\n BBBB' }] }],
+    ['a 3 MB attachment', { ...patient, photo: [{ contentType: 'image/png', data: 'A'.repeat(3_000_000) }] }],
     ['a period of unequal precision', period('2026-01-01T10:00:00Z', '2026-01')],
     ['an open period', { ...observation, effectiveDateTime: undefined, effectivePeriod: { start: '2026' } }],
     [

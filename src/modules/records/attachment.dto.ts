@@ -59,7 +59,7 @@ export class AttachmentView {
   @Text({ nullable: true, description: 'Where its bytes are fetched; null where there is nothing to fetch.' })
   url: string | null;
 
-  @Text({ nullable: true, max: 20_000, description: 'Where its sender keeps it, as sent.' })
+  @Text({ nullable: true, max: 20_000, description: 'Where its sender keeps it on the web, as sent.' })
   address: string | null;
 
   @Nested(() => AttachmentFindingView, { many: 10, description: 'What is wrong with it.' })

@@ -193,7 +193,7 @@ export class AttachmentService {
       language: head.language ?? null,
       creation: head.creation ?? null,
       url: state === 'stored' ? pathOf(row.id) : null,
-      address: head.address ?? null,
+      address: webAddress(head.address),
       findings: head.findings.map((code) => ({ code, text: ATTACHMENT_FINDINGS[code] })),
       receivedAt: isoOf(row.received_at),
     };
@@ -258,4 +258,9 @@ export class AttachmentService {
     );
     return attachmentTampered();
   }
+}
+
+/** A sender's word may be anything, and a client makes a link of it: only an address that is asked for over HTTP is one. */
+function webAddress(sent: string | undefined): string | null {
+  return sent !== undefined && /^https?:\/\//i.test(sent) && URL.canParse(sent) ? sent : null;
 }

@@ -152,7 +152,7 @@ export class Hl7Messages {
     const keys = priors.map(({ sourceId }) => ({ type: 'Patient', sourceId }));
     const known = new Set((await tools.feed.known(ctx, delivery.source, keys)).map(({ sourceId }) => sourceId));
     const unheardOf = priors.filter(({ sourceId }) => !known.has(sourceId)).map(({ entry }) => entry);
-    const identified = candidatesOf([...entries, ...unheardOf], report);
+    const identified = candidatesOf([...entries, ...unheardOf], report, delivery.source);
     if (merges.length === 0) await this.keepApart(ctx, identified.candidates, delivery, report, tools);
     // A message is in memory as a whole: nothing of it was stored ahead.
     const spills = new Spills(() => Promise.resolve(undefined));
@@ -184,10 +184,10 @@ export class Hl7Messages {
   }
 
   /** What is wrong with a message as far as that can be told without storing it. */
-  check(prepared: Prepared): Finding[] {
+  check(prepared: Prepared, source: string): Finding[] {
     const report = new ImportReport('hl7-v2');
     if (prepared.fault === null)
-      candidatesOf([...prepared.entries, ...prepared.priors.map(({ entry }) => entry)], report);
+      candidatesOf([...prepared.entries, ...prepared.priors.map(({ entry }) => entry)], report, source);
     return prepared.fault !== null || report.mustFail ? findingsOf(prepared, report) : [];
   }
 

@@ -29,7 +29,7 @@ const about = (id: string, reference: string) => ({
 
 function taken(entries: InspectedEntry[], type: BundleType = 'collection'): Identified & { report: ImportReport } {
   const report = new ImportReport(type);
-  return { ...candidatesOf(entries, report), report };
+  return { ...candidatesOf(entries, report, SOURCE), report };
 }
 
 describe('candidatesOf', () => {
@@ -60,6 +60,32 @@ describe('candidatesOf', () => {
     const { named, report } = taken([entry(0, patient, { fullUrl }), entry(1, { ...patient, id: 'q' }, { fullUrl })]);
     expect(named.get(fullUrl)).toEqual({ type: 'Patient', sourceId: 'p' });
     expect(report.issues).toMatchObject([{ entry: 1, code: 'duplicate-full-url' }]);
+  });
+
+  it('takes no record of another server for one of the feed, whose id may be the same', () => {
+    const gone = (url: string) => entry(0, undefined, { request: { method: 'DELETE', url } });
+    for (const url of ['Patient/p', `${SOURCE}/Patient/p`, `${SOURCE}/Patient/p/_history/2`])
+      expect(taken([gone(url)]).candidates).toMatchObject([{ type: 'Patient', sourceId: 'p' }]);
+    for (const url of ['https://else.test/fhir/Patient/p', `${SOURCE}/more/Patient/p`, '../Patient/p', '/Patient/p']) {
+      const { candidates, report } = taken([gone(url)]);
+      expect(candidates).toEqual([]);
+      expect(report.issues).toMatchObject([{ code: 'delete-without-id' }]);
+    }
+    const put = (url: string) => taken([entry(0, patient, { request: { method: 'PUT', url } })]).report.issues;
+    expect(put('https://else.test/fhir/Patient/q')).toMatchObject([{ code: 'request-mismatch' }]);
+    expect(put(`${SOURCE}/Group/p`)).toMatchObject([{ code: 'request-mismatch' }]);
+    expect(put(`${SOURCE}/Patient/p`)).toEqual([]);
+  });
+
+  it('lets no entry go by the address of another record, nor references to that one mean it', () => {
+    for (const fullUrl of ['Patient/q', `${SOURCE}/Patient/q`, 'https://else.test/fhir/Patient/q', 'Group/p']) {
+      const { candidates, named, report } = taken([entry(0, patient, { fullUrl }), entry(1, about('o', fullUrl))]);
+      expect(candidates.map(({ sourceId }) => sourceId)).toEqual(['o']);
+      expect(named.size).toBe(0);
+      expect(report.issues).toMatchObject([{ entry: 0, code: 'full-url-mismatch' }]);
+    }
+    const own = ['Patient/p', `${SOURCE}/Patient/p`, 'https://else.test/x/Patient/p', 'https://else.test/People/q'];
+    for (const fullUrl of own) expect(taken([entry(0, patient, { fullUrl })]).report.issues).toEqual([]);
   });
 
   it('says that a transaction must fail as soon as one entry is broken', () => {

@@ -91,17 +91,23 @@ export interface Identified {
  * Entries → candidates. What cannot be taken is rejected in the report and named. Within one Bundle a record stands once:
  * the same again is passed over, another content under the same id is an error, because their order means nothing.
  */
-export function candidatesOf(entries: readonly InspectedEntry[], report: ImportReport): Identified {
+export function candidatesOf(entries: readonly InspectedEntry[], report: ImportReport, source: string): Identified {
   const byKey = new Map<string, Candidate>();
   const named = new Map<string, RecordKey>();
   const broken: Broken[] = [];
   for (const entry of entries) {
-    const key = identityOf(entry);
-    const isFullUrlFree =
-      entry.fullUrl === undefined || key === undefined || keyOf(named.get(entry.fullUrl) ?? key) === keyOf(key);
-    if (key && entry.fullUrl !== undefined && isFullUrlFree) named.set(entry.fullUrl, key);
-    const candidate = acceptable(entry, key, report, broken);
+    const key = identityOf(entry, source);
+    const { fullUrl } = entry;
+    const isFullUrlFree = fullUrl === undefined || !key || keyOf(named.get(fullUrl) ?? key) === keyOf(key);
+    const isMisnamed = fullUrl !== undefined && key !== undefined && namesAnother(fullUrl, key, source);
+    if (key && fullUrl !== undefined && isFullUrlFree && !isMisnamed) named.set(fullUrl, key);
+    const candidate = acceptable(entry, key, report, broken, source);
     if (!candidate) continue;
+    if (isMisnamed) {
+      // A reference to that other record would be taken for this one: https://hl7.org/fhir/R4/bundle.html#bundle-unique
+      report.reject(candidate, 'full-url-mismatch', '', 'The fullUrl names another type or id than the resource.');
+      continue;
+    }
     const same = byKey.get(keyOf(candidate));
     if (same && same.text === candidate.text) report.done(candidate, 'unchanged');
     else if (same)
@@ -115,8 +121,8 @@ export function candidatesOf(entries: readonly InspectedEntry[], report: ImportR
 }
 
 /** Type and sender's id: resource.id, else the uuid or id of the fullUrl, else the id that a PUT or DELETE names. */
-export function identityOf({ fullUrl, request, resource }: InspectedEntry): RecordKey | undefined {
-  if (request?.method === 'DELETE') return keyNamedBy(request.url);
+export function identityOf({ fullUrl, request, resource }: InspectedEntry, source: string): RecordKey | undefined {
+  if (request?.method === 'DELETE') return keyNamedBy(request.url, source);
   const type = resource?.inspection.resourceType;
   const own = resource?.inspection.facts.sourceId;
   const sourceId =
@@ -131,6 +137,7 @@ function acceptable(
   key: RecordKey | undefined,
   report: ImportReport,
   broken: Broken[],
+  source: string,
 ): Candidate | undefined {
   const { index, part, fullUrl, request, resource } = entry;
   if (request?.method === 'DELETE') return deletionOf(entry, key, report);
@@ -152,8 +159,7 @@ function acceptable(
   if (isKept) broken.push({ ...named, ...key, text, findings, lastUpdated: facts.lastUpdated, references });
   if (isBroken) return undefined;
   if (!key) return reject('missing-id', 'The record has no id, and its fullUrl is no urn:uuid.');
-  const put = request?.method === 'PUT' ? parseReference(request.url) : undefined;
-  if (put?.kind === 'relative' && (put.type !== key.type || put.id !== key.sourceId)) {
+  if (request?.method === 'PUT' && namesAnother(request.url, key, source)) {
     return reject('request-mismatch', "The request's url names another type or id than the resource.");
   }
   return {
@@ -194,10 +200,23 @@ function personalOf(type: string, text: string): Pick<Candidate, 'identifiers' |
   return { identifiers, demographics: demographicsOf(resource), links: patientLinksOf(resource) };
 }
 
-function keyNamedBy(url: string): RecordKey | undefined {
+/** A record of the feed itself: what has the same id on another server is another one. */
+function keyNamedBy(url: string, source: string): RecordKey | undefined {
   const parsed = parseReference(url);
-  if (parsed.kind !== 'relative' && parsed.kind !== 'absolute') return undefined;
+  if (parsed.kind === 'relative') return { type: parsed.type, sourceId: parsed.id };
+  if (parsed.kind !== 'absolute' || parsed.base !== baseOf(source)) return undefined;
   return parsed.type === undefined || parsed.id === undefined ? undefined : { type: parsed.type, sourceId: parsed.id };
+}
+
+/** The address under which a feed's records are named absolutely. */
+export const baseOf = (source: string): string => source.replace(/\/$/, '');
+
+/** Is it the address of another record than this? What stands in another server's address need not be a type. */
+function namesAnother(url: string, { type, sourceId }: RecordKey, source: string): boolean {
+  const parsed = parseReference(url);
+  if (parsed.kind !== 'relative' && parsed.kind !== 'absolute') return false;
+  if (parsed.type === type) return parsed.id !== sourceId;
+  return parsed.kind === 'relative' || (parsed.type !== undefined && parsed.base === baseOf(source));
 }
 
 function idOf(url: string | undefined): string | undefined {

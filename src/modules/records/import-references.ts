@@ -1,5 +1,5 @@
 import { isKey, parseReference, type BusinessIdentifier } from '../../fhir/index.js';
-import { keyOf, type Identified, type RecordKey } from './import-candidates.js';
+import { baseOf, keyOf, type Identified, type RecordKey } from './import-candidates.js';
 
 /** A record that a reference can mean. */
 export interface Target {
@@ -127,7 +127,7 @@ export class ReferenceBook {
     const parsed = parseReference(reference);
     if (parsed.kind === 'relative') return { type: parsed.type, sourceId: parsed.id };
     if (parsed.kind !== 'absolute' || parsed.type === undefined || parsed.id === undefined) return undefined;
-    return parsed.base === this.source.replace(/\/$/, '') ? { type: parsed.type, sourceId: parsed.id } : undefined;
+    return parsed.base === baseOf(this.source) ? { type: parsed.type, sourceId: parsed.id } : undefined;
   }
 
   private addHit(type: string, { system, value }: Pick<BusinessIdentifier, 'system' | 'value'>, key: string): void {

@@ -27,11 +27,11 @@ export const withClock = (
       );
 
 /** Lines are independent: where one record stands in several, each is a version, in the order of the file. */
-export function rounds(entries: readonly InspectedEntry[]): InspectedEntry[][] {
+export function rounds(entries: readonly InspectedEntry[], source: string): InspectedEntry[][] {
   const seen = new Map<string, number>();
   const found: InspectedEntry[][] = [];
   for (const entry of entries) {
-    const key = identityOf(entry);
+    const key = identityOf(entry, source);
     const round = key ? (seen.get(keyOf(key)) ?? 0) : 0;
     if (key) seen.set(keyOf(key), round + 1);
     (found[round] ??= []).push(entry);

@@ -115,7 +115,7 @@ export class ImportWorker implements OnApplicationShutdown {
     const { entries } = await readImport(this.bodies.read(job, file), this.limits, this.inspector, sieve);
     const report = new ImportReport(job.bundleType as BundleType, MAX_ISSUES - job.issues);
     return this.transaction(job, async (ctx) => {
-      const identified = candidatesOf(withClock(entries, job), report);
+      const identified = candidatesOf(withClock(entries, job), report, job.source);
       if (!report.mustFail)
         await new ImportRun(ctx, this.delivery(job, null), report, this.tools, spills).store(identified);
       if (report.mustFail) report.fail();
@@ -156,7 +156,7 @@ export class ImportWorker implements OnApplicationShutdown {
     const entries = withClock(group.entries, job);
     try {
       await this.stored(job, file, group, spills, async (store) => {
-        for (const round of rounds(entries)) await store(round);
+        for (const round of rounds(entries, job.source)) await store(round);
       });
     } catch (error) {
       if (!isDataRefused(error)) throw error;
@@ -184,7 +184,7 @@ export class ImportWorker implements OnApplicationShutdown {
     const delivery = this.delivery(job, file.id);
     await this.transaction(job, async (ctx, apart) => {
       const store = (entries: readonly InspectedEntry[]): Promise<void> =>
-        new ImportRun(ctx, delivery, report, this.tools, spills).store(candidatesOf(entries, report));
+        new ImportRun(ctx, delivery, report, this.tools, spills).store(candidatesOf(entries, report, job.source));
       await work(store, { apart, report });
       add(job, report);
       job.bytesDone += group.next.byte - job.at.byte;
@@ -216,7 +216,7 @@ export class ImportWorker implements OnApplicationShutdown {
       const report = new ImportReport('collection');
       const inspection = await this.inspect(record.text);
       const entry = { index: record.line, resource: { text: record.text, inspection } };
-      const identified = candidatesOf([entry], report);
+      const identified = candidatesOf([entry], report, job.source);
       for (const candidate of identified.candidates) candidate.isCorrected = record.isCorrected;
       const [again] = identified.broken;
       // Its Bundle is gone; what was named by its entries' fullUrls is known all the same.

@@ -88,7 +88,7 @@ export class QuarantineService {
     if (header === null)
       throw new Problem(400, 'records.not-a-message', fault?.message ?? 'This is no HL7 v2 message.');
     if (header.controlId !== row.sourceId || header.sender !== before.header?.sender) throw otherRecord();
-    return this.put(ctx, row, text, this.messages.check(prepared));
+    return this.put(ctx, row, text, this.messages.check(prepared, row.source));
   }
 
   private async put(

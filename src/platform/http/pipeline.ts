@@ -31,11 +31,17 @@ const PARSER: Record<string, Problem> = {
 const EMPTY = new Problem(400, 'http.empty-body', 'Send a JSON body, or leave Content-Type out where none is needed.');
 const MALFORMED = new Problem(400, 'http.malformed-json', 'The body is not valid JSON.');
 const REPEATED = new Problem(400, 'http.repeated-parameter', 'Send each parameter of the form once.');
+const ENCODED = new Problem(415, 'http.content-encoding', 'Send the body as it is, without a Content-Encoding.', {
+  headers: { 'accept-encoding': 'identity' },
+});
 const FORM = 'application/x-www-form-urlencoded';
 const GARBAGE = new Problem(400, 'http.malformed-request', 'This is not a well-formed HTTP request.');
 
 const mediaTypeOf = (request: FastifyRequest): string =>
   (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
+
+const isEncoded = ({ headers }: FastifyRequest): boolean =>
+  !['', 'identity'].includes((headers['content-encoding'] ?? '').trim().toLowerCase());
 
 function mediaTypeRefused(request: FastifyRequest): Problem {
   const { endpoint, dialect } = trailOf(request);
@@ -75,6 +81,8 @@ export class RequestPipeline {
       reply.raw.once('close', () => this.open--);
       if (!this.sink.takesRequests && !trailOf(request).endpoint?.unaudited) return done(auditAway());
       if (!request.headers.host) return done(new Problem(400, 'http.host-missing', 'The Host header is missing.'));
+      // What is packed would be taken for what is in it (RFC 9110, 15.5.16), and nothing is unpacked that could be a bomb.
+      if (isEncoded(request)) return done(ENCODED);
       this.lookForProxy(request);
       readAsJson(request);
       done();
