@@ -12,6 +12,7 @@ import type { Config } from './platform/config/config.js';
 import { OpenApi } from './platform/docs/openapi.js';
 import { openTo } from './platform/http/cors.js';
 import { RequestPipeline } from './platform/http/pipeline.js';
+import { Uploads } from './platform/http/uploads.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { validationPipe } from './platform/http/validation.js';
 import { Logger } from './platform/logging/logger.js';
@@ -97,6 +98,7 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
     logger,
     config.http.publicUrl,
     app.get(Metrics),
+    app.get(Uploads),
   ));
   const fastify = adapter.getInstance<FastifyInstance>();
   // Only for its parser and serialiser: it reads no request and writes no answer by itself.

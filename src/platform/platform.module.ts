@@ -20,6 +20,7 @@ import { HealthChecks } from './health/health-checks.js';
 import { ClientCertificates } from './http/client-certificate.js';
 import { Cursors } from './http/cursors.js';
 import { Idempotency } from './http/idempotency.js';
+import { Uploads } from './http/uploads.js';
 import { Logger } from './logging/logger.js';
 import { MetricsServer } from './metrics/metrics-server.js';
 import { Metrics } from './metrics/metrics.js';
@@ -108,6 +109,7 @@ export class PlatformModule {
       MetricsServer,
       PlatformMetrics,
       Idempotency,
+      Uploads,
       Outbox,
       DeclaredRoutes,
     ];

@@ -349,6 +349,8 @@ DELETE /v1/records/:id/hold                   own  401 403 403 404 403 403 403 4
 GET /v1/records/:id/holds                     own  401 403 403 404 403 403 403 403 403 403
                                              team  401 403 403 200 403 403 403 403 403 403
                      ended future other held none  401 403 403 404 403 403 403 403 403 403
+# Across charts: who treats the patients, and who looks after how exceptions are used.
+GET /v1/holds                                   -  401 403 403 200 403 403 200 403 403 403
 GET /v1/patients/:id/chart-settings           own  401 200 403 404 403 403 403 403 403 403
                                              team  401 404 403 200 403 403 403 403 403 403
                           ended future other none  401 404 403 404 403 403 403 403 403 403

@@ -506,6 +506,7 @@ export const REQUESTS: Record<string, Ask> = {
   'POST /v1/records/:id/hold': holdBack,
   'DELETE /v1/records/:id/hold': lift,
   'GET /v1/records/:id/holds': lift,
+  'GET /v1/holds': ({ charts }) => ({ subjects: nobody, query: `patientId=${charts.none!}` }),
   'GET /v1/sensitivity-rules': () => ({ subjects: nobody }),
   'GET /v1/sensitivity-rules/versions': () => ({ subjects: nobody }),
   'PUT /v1/sensitivity-rules': rules,

@@ -90,6 +90,7 @@ portal_app
   records.provenance_target     SELECT INSERT DELETE
   records.hold                  SELECT
   records.review                SELECT
+  records.hold_report           SELECT
   records.hold_back()           EXECUTE
   records.lift_hold()           EXECUTE
   records.look_at()             EXECUTE

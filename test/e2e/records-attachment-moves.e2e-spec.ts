@@ -12,7 +12,7 @@ import {
 import { bundleOf, entryOf, importBundle, issuesOf, patientText } from '../harness/feed.js';
 import { openHospital, said, type Hospital } from '../harness/hospital.js';
 import { checkLedger } from '../harness/ledger.js';
-import { makePatient, type Patient } from '../harness/people.js';
+import { makeClinician, makePatient, type Caller, type Patient } from '../harness/people.js';
 
 let hospital: Hospital;
 let pat: Patient;
@@ -169,7 +169,7 @@ describe('where its record goes', () => {
       expect(said(await pat.get(path))).toEqual([410, 'records.gone']);
   });
 
-  it('to the other chart with a merge, and back again', async () => {
+  it('to the other chart with a merge', async () => {
     const [from, into] = [
       await makePatient(hospital.portal, hospital.admin, { mrn: 'MRN-FROM' }),
       await makePatient(hospital.portal, hospital.admin, { mrn: 'MRN-INTO' }),
@@ -198,6 +198,80 @@ describe('where its record goes', () => {
     // Cut off until the records office has looked at it.
     await from.get(item!.url!).expect(404);
     await into.get(item!.url!).expect(404);
+  });
+
+  it.each([
+    ['at once', false],
+    ['after the merge was confirmed', true],
+  ])('back to the chart that was named, when the merge is undone %s', async (_when, isConfirmed) => {
+    const { portal, admin, staff, clinician, recordsOfficer } = hospital;
+    const n = isConfirmed ? 'b' : 'a';
+    const [one, two] = [
+      await makePatient(portal, admin, { mrn: `MRN-ONE-${n}` }),
+      await makePatient(portal, admin, { mrn: `MRN-TWO-${n}` }),
+    ];
+    const patients = {
+      one: (more = '') => entryOf(patientText(`one-${n}`, `MRN-ONE-${n}`, undefined, more)),
+      two: entryOf(patientText(`two-${n}`, `MRN-TWO-${n}`)),
+    };
+    const ofOne = (id: string, text: string) => documentText(`${id}-${n}`, `Patient/one-${n}`, [attachment({ text })]);
+    await bringIn(
+      ...[patients.one(), patients.two, entryOf(ofOne('early', 'Early'))],
+      entryOf(documentText(`others-${n}`, `Patient/two-${n}`, [attachment({ text: 'Others' })])),
+    );
+    const urlOf = async (caller: Patient, id: string): Promise<string> =>
+      (await listOf(caller, await idOf(`${id}-${n}`)))[0]!.url!;
+    const early = await urlOf(one, 'early');
+    const others = await urlOf(two, 'others');
+    await staff
+      .post(`/v1/patients/${two.patientId}/care-team`, { practitionerId: clinician.practitionerId })
+      .expect(201);
+
+    await bringIn(patients.one(`,"link":[{"other":{"reference":"Patient/two-${n}"},"type":"replaced-by"}]`));
+    // What comes while they are one, and what changes: a version of its own, with a content of its own.
+    await bringIn(
+      entryOf(ofOne('late', 'Late')),
+      entryOf(documentText(`early-${n}`, `Patient/one-${n}`, [attachment({ text: 'Early, corrected' })])),
+    );
+    const during = {
+      early: (await listOf(clinician, await idOf(`early-${n}`)))[0]!.url!,
+      late: (await listOf(clinician, await idOf(`late-${n}`)))[0]!.url!,
+    };
+    const reads = async (caller: Caller, url: string, text: string): Promise<void> =>
+      expect((await fetchBytes(caller, url).expect(200)).body).toEqual(Buffer.from(text));
+    await reads(clinician, during.early, 'Early, corrected');
+    await reads(clinician, during.late, 'Late');
+    for (const url of [early, others, during.early, during.late])
+      for (const cut of [one, two]) await cut.get(url).expect(404);
+
+    const { body } = await recordsOfficer.get('/v1/chart-merges').expect(200);
+    const { items } = body as { items: { id: string; fromPatientId: string }[] };
+    const { id } = items.find(({ fromPatientId }) => fromPatientId === one.patientId)!;
+    if (isConfirmed) {
+      await recordsOfficer.post(`/v1/chart-merges/${id}/confirm`).expect(200);
+      await reads(two, during.early, 'Early, corrected');
+      await reads(two, during.late, 'Late');
+      await one.get(during.late).expect(404);
+    }
+    await recordsOfficer.post(`/v1/chart-merges/${id}/undo`, { reason: 'They are two.' }).expect(200);
+
+    // Whose each is, by the chart that its sender named: for the patients, and for whom they are treated by.
+    const ofOneAlone = await makeClinician(portal, admin);
+    await staff
+      .post(`/v1/patients/${one.patientId}/care-team`, { practitionerId: ofOneAlone.practitionerId })
+      .expect(201);
+    // Whoever has read both as one reads neither, until they are invited anew.
+    for (const caller of isConfirmed ? [ofOneAlone] : [ofOneAlone, one]) {
+      await reads(caller, during.early, 'Early, corrected');
+      await reads(caller, during.late, 'Late');
+      await reads(caller, early, 'Early');
+      await caller.get(others).expect(404);
+    }
+    for (const caller of isConfirmed ? [clinician] : [clinician, two]) await reads(caller, others, 'Others');
+    for (const url of [early, during.early, during.late])
+      for (const stranger of [two, clinician, pat]) await stranger.get(url).expect(404);
+    const original = await ofOneAlone.get(`/v1/records/${await idOf(`early-${n}`)}/original`).expect(200);
+    expect(original.text).toContain(Buffer.from('Early, corrected').toString('base64'));
   });
 
   it('away with its record, and nothing of it is left behind', async () => {

@@ -3,6 +3,8 @@ import { after, Clock } from '../../platform/clock.js';
 import { Database } from '../../platform/database/database.js';
 import { Problem } from '../../platform/http/problem.js';
 import { Logger } from '../../platform/logging/logger.js';
+import { Outage } from '../../platform/logging/outage.js';
+import { Recurring } from '../../platform/recurring.js';
 import { ImportFailure, Superseded, type Turn } from './import-job.js';
 import { ImportJobRepository } from './import-job.repository.js';
 import { ImportWorker } from './import-worker.js';
@@ -16,7 +18,7 @@ const MAX_ATTEMPTS = 5;
 /** Imports of so many feeds at once in one process. */
 const LANES = 2;
 /** Bodies of uploads that broke off are cleared away after a day, imports that nobody completes end after a week; looked for every hour. */
-const SWEEP = { every: 3_600_000, age: 86_400 };
+const SWEEP = { everyMs: 3_600_000, age: 86_400 };
 
 /** The server stops: whoever comes next goes on from where the work stands. */
 class Stopped extends Error {}
@@ -27,10 +29,8 @@ class Stopped extends Error {}
  */
 @Injectable()
 export class ImportJobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private stopped = false;
-  private timer: NodeJS.Timeout | null = null;
-  private sweptAt = 0;
-  private readonly lanes: Promise<void>[] = Array.from({ length: LANES }, () => Promise.resolve());
+  private readonly lanes: Recurring[];
+  private readonly sweeps: Recurring;
 
   constructor(
     private readonly jobs: ImportJobRepository,
@@ -38,50 +38,54 @@ export class ImportJobs implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly database: Database,
     private readonly clock: Clock,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.lanes = Array.from({ length: LANES }, () => this.lane());
+    this.sweeps = new Recurring(() => this.clear(), {
+      ...{ everyMs: SWEEP.everyMs, afterFailureMs: IDLE_MS },
+      outage: new Outage(logger, 'what uploads left behind could not be cleared away'),
+    });
+  }
 
   onApplicationBootstrap(): void {
-    this.wake(IDLE_MS);
+    for (const one of [...this.lanes, this.sweeps]) one.start(IDLE_MS);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearTimeout(this.timer);
-    await Promise.all(this.lanes);
+    await Promise.all([...this.lanes, this.sweeps].map((one) => one.stop()));
   }
 
-  wake(delayMs = 0): void {
-    if (this.stopped) return;
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.drain()
-        .then(() => this.sweep())
-        .catch((error: unknown) => this.logger.error('imports could not be worked on', error))
-        .finally(() => this.wake(IDLE_MS));
-    }, delayMs);
-    this.timer.unref();
+  wake(): void {
+    for (const lane of this.lanes) lane.wake();
   }
 
   /** Works off what is due; resolves when nothing is. */
   async drain(): Promise<void> {
-    const drained = this.lanes.map((lane, at) => {
-      const work = lane.then(async () => {
-        while (!this.stopped && (await this.one()));
-      });
-      // A database that is away must not end it for good: the next turn follows all the same.
-      this.lanes[at] = work.catch(() => undefined);
-      return work;
-    });
-    await Promise.all(drained);
+    await Promise.all(this.lanes.map((lane) => lane.run()));
   }
 
-  private async one(): Promise<boolean> {
+  /** Clears away what is too old to be of use to anybody. */
+  sweep(): Promise<void> {
+    return this.sweeps.run();
+  }
+
+  private lane(): Recurring {
+    const outage = new Outage(this.logger, 'imports could not be worked on');
+    const lane: Recurring = new Recurring(
+      async () => {
+        while (!lane.isStopped && (await this.one(lane)));
+      },
+      { everyMs: IDLE_MS, outage },
+    );
+    return lane;
+  }
+
+  private async one(lane: Recurring): Promise<boolean> {
     const turn = await this.jobs.take(this.clock.now(), this.in(LEASE));
     if (!turn) return false;
     const keeper = this.keeping(turn);
     try {
       await this.worker.work(turn, () => {
-        if (this.stopped) throw new Stopped();
+        if (lane.isStopped) throw new Stopped();
       });
     } catch (error) {
       await this.unfinished(turn, error);
@@ -114,11 +118,8 @@ export class ImportJobs implements OnApplicationBootstrap, BeforeApplicationShut
     return this.database.write(turn.accountId, (db) => this.jobs.later({ db }, turn, this.in(seconds)));
   }
 
-  private async sweep(): Promise<void> {
-    const now = this.clock.now();
-    if (now.getTime() - this.sweptAt < SWEEP.every) return;
-    this.sweptAt = now.getTime();
-    await this.jobs.sweep(this.in(-SWEEP.age), now);
+  private clear(): Promise<void> {
+    return this.jobs.sweep(this.in(-SWEEP.age), this.clock.now());
   }
 
   private in(seconds: number): Date {

@@ -38,6 +38,7 @@ export class ImportController {
     status: 202,
     location: '/v1/imports/:id',
     consumes: [IMPORT_MEDIA_TYPE, ...NDJSON_TYPES],
+    uploads: true,
   })
   create(@ReqCtx() ctx: SignedIn, @Body() body: unknown, @Headers() headers: Given): Promise<ImportAccepted> {
     return this.imports.create(ctx, uploadOf(body, headers));
@@ -65,6 +66,7 @@ export class ImportController {
     response: ImportFileView,
     status: 201,
     consumes: NDJSON_TYPES,
+    uploads: true,
   })
   addFile(
     @ReqCtx() ctx: SignedIn,

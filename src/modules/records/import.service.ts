@@ -25,10 +25,12 @@ import { FirstLine, rankOf } from './import-rank.js';
 import { issueView, viewOf } from './import.view.js';
 import { ImportRepository, type ImportRow, type NewFile } from './import.repository.js';
 import { bodyTooLarge, importNotOpen, importsBusy, isOver, NDJSON_TYPES, wrongMediaType } from './records.errors.js';
-import { Turns } from './turns.js';
+import { Turns, TurnsOfEach } from './turns.js';
 
 // Each upload holds a few pieces in memory and a connection of its client's; those that wait, the latter alone.
-const AT_ONCE = { running: 8, waiting: 50 };
+const AT_ONCE = { running: 24, waiting: 100 };
+/** An upload may take hours: those of one feed leave room for others'. */
+const OF_A_FEED = { running: 4, waiting: 50 };
 
 /** A request's body that nobody has read. */
 export interface Upload {
@@ -49,7 +51,7 @@ interface Stored {
 /** Imports as their feeds ask for them: bodies are taken in here, and worked off by {@link ImportJobs}. */
 @Injectable()
 export class ImportService {
-  private readonly turns = new Turns(AT_ONCE, importsBusy);
+  private readonly turns = new TurnsOfEach(OF_A_FEED, new Turns(AT_ONCE, importsBusy), importsBusy);
   private readonly limits: BundleLimits;
   private readonly maxFileBytes: number;
 
@@ -69,7 +71,7 @@ export class ImportService {
   async create(ctx: SignedIn, upload: Upload): Promise<ImportAccepted> {
     const source = this.sourceOf(ctx);
     const id = newId();
-    await this.turns.take(async () => {
+    await this.turns.take(ctx.actor.id, async () => {
       const { file, bundleType, finish } = await this.take(ctx, source, upload, false);
       await this.imports.open(ctx, { id, source, bundleType, transactionTime: null });
       await this.imports.addFile(ctx, id, file);
@@ -90,7 +92,7 @@ export class ImportService {
   async addFile(ctx: SignedIn, id: string, upload: Upload): Promise<ImportFileView> {
     const { status, source } = await this.glance(ctx, id);
     if (status !== 'open') throw importNotOpen();
-    return this.turns.take(async () => {
+    return this.turns.take(ctx.actor.id, async () => {
       const { file, finish } = await this.take(ctx, source, upload, true);
       // It may have been completed meanwhile: then the file would be in it and not worked.
       if (!(await this.imports.lockOpen(ctx, id))) throw importNotOpen();
@@ -197,7 +199,7 @@ export class ImportService {
   }
 }
 
-/** What still comes is read and dropped; the server's request timeout bounds for how long. */
+/** What still comes is read and dropped; whoever hands bodies out (`Uploads`) bounds for how long. */
 function discard(body: Readable): void {
   body.on('error', () => undefined);
   body.resume();

@@ -45,8 +45,11 @@ export function recordsPolicy(policy: Policy, person: Person): void {
     // Holding back is said of one record by one clinician; so is that a result was looked at, and what patients supplied is gone by.
     policy.allow(['review', 'accept', 'decline'], 'Record', { patientId: { $in: charts } });
     policy.allow(['create', 'end', 'list', 'read'], 'Hold', { patientId: { $in: charts } });
+    policy.allow('list', 'HoldReport', { patientId: { $in: charts } });
     policy.allow('read', 'ChartSettings', { patientId: { $in: charts } });
   }
+  // Whether exceptions to information blocking are used as they are meant (45 CFR 171) is theirs to look after.
+  if (person.roles.has('compliance_officer')) policy.allow('list', 'HoldReport');
   // Which records are sensitive is a decision of records officers; compliance officers look at what was decided.
   if (person.roles.has('records_officer')) policy.allow(['read', 'update', 'list'], 'SensitivityRules');
   if (person.roles.has('compliance_officer')) policy.allow(['read', 'list'], 'SensitivityRules');

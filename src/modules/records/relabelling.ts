@@ -2,6 +2,8 @@ import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap
 import { Clock } from '../../platform/clock.js';
 import { Database } from '../../platform/database/database.js';
 import { Logger } from '../../platform/logging/logger.js';
+import { Outage } from '../../platform/logging/outage.js';
+import { Recurring } from '../../platform/recurring.js';
 
 const EVERY_MS = 30_000;
 const BATCH = 2_000;
@@ -12,38 +14,36 @@ const BATCH = 2_000;
  */
 @Injectable()
 export class Relabelling implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private timer: NodeJS.Timeout | null = null;
-  private working: Promise<void> = Promise.resolve();
-  private isStopped = false;
+  private readonly turns: Recurring;
 
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly logger: Logger,
-  ) {}
-
-  onApplicationBootstrap(): void {
-    this.timer = setInterval(() => this.wake(), EVERY_MS);
-    this.timer.unref();
+    logger: Logger,
+  ) {
+    const outage = new Outage(logger, 'records could not be labelled anew');
+    this.turns = new Recurring(() => this.work(), { everyMs: EVERY_MS, outage });
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.isStopped = true;
-    if (this.timer) clearInterval(this.timer);
-    await this.working;
+  onApplicationBootstrap(): void {
+    this.turns.start();
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
   wake(): void {
-    this.drain().catch((error: unknown) => this.logger.error('records could not be labelled anew', error));
+    this.turns.wake();
   }
 
   /** Resolves when all records are labelled by the rules of now. */
   drain(): Promise<void> {
-    const work = this.working.then(async () => {
-      while (!this.isStopped && (await this.step()) > 0);
-    });
-    this.working = work.catch(() => undefined);
-    return work;
+    return this.turns.run();
+  }
+
+  private async work(): Promise<void> {
+    while (!this.turns.isStopped && (await this.step()) > 0);
   }
 
   private step(): Promise<number> {

@@ -4,7 +4,15 @@ import { Endpoint } from '../../platform/access/endpoint.js';
 import { IfMatch } from '../../platform/http/if-match.js';
 import type { Page } from '../../platform/http/presenter.js';
 import { ChartParams, RecordParams } from './record.dto.js';
-import { ChartSettingsView, HoldBack, HoldsQuery, HoldView, UpdateChartSettings } from './release.dto.js';
+import {
+  ChartSettingsView,
+  HeldItemView,
+  HoldBack,
+  HoldReportQuery,
+  HoldsQuery,
+  HoldView,
+  UpdateChartSettings,
+} from './release.dto.js';
 import { ReleaseService } from './release.service.js';
 
 @Controller('v1')
@@ -40,6 +48,18 @@ export class ReleaseController {
   })
   holds(@ReqCtx() ctx: SignedIn, @Param() { id }: RecordParams, @Query() query: HoldsQuery): Promise<Page<HoldView>> {
     return this.release.holds(ctx, id, query);
+  }
+
+  @Get('holds')
+  @Endpoint({
+    action: 'list',
+    subject: 'HoldReport',
+    summary: 'Which records are or were held back, by whom, why and how that ended; the latest first',
+    response: HeldItemView,
+    paged: true,
+  })
+  report(@ReqCtx() ctx: SignedIn, @Query() query: HoldReportQuery): Promise<Page<HeldItemView>> {
+    return this.release.report(ctx, query);
   }
 
   @Post('records/:id/review')

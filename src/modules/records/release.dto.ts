@@ -46,6 +46,65 @@ export class HoldView {
   liftedAt: Date | null;
 }
 
+/** How a hold stands: it holds, ended by itself, or was lifted by a clinician before that. */
+const HOLD_STATES = ['in-force', 'ended', 'lifted'] as const;
+export type HoldState = (typeof HOLD_STATES)[number];
+
+export class HoldReportQuery extends PageQuery {
+  @Uuid({ optional: true, description: 'Of this clinician (account).' })
+  heldBy?: string;
+
+  @Uuid({ optional: true, description: "Of this patient's records." })
+  patientId?: string;
+
+  @OneOf(HOLD_REASONS, { optional: true, description: 'Under this exception.' })
+  reason?: (typeof HOLD_REASONS)[number];
+
+  @OneOf(HOLD_STATES, {
+    optional: true,
+    description: '`in-force`; `ended`: by itself, when its time was over; `lifted`: by a clinician before that.',
+  })
+  state?: HoldState;
+}
+
+export class HeldItemView {
+  @Uuid({ description: 'The hold.' })
+  id: string;
+
+  @Uuid({ description: 'The record.' })
+  recordId: string;
+
+  @Text({ description: 'What kind of record (FHIR): `Observation`.' })
+  recordType: string;
+
+  @Uuid({ description: 'Whose record it is.' })
+  patientId: string;
+
+  @Uuid({ description: 'Account of the clinician who held it back.' })
+  heldBy: string;
+
+  @OneOf(HOLD_REASONS, { description: 'Under which exception.' })
+  reason: string;
+
+  @Instant({ description: 'Since when.' })
+  heldAt: Date;
+
+  @Instant({ description: 'When it ends, or would have ended, by itself.' })
+  until: Date;
+
+  @OneOf(HOLD_STATES, { description: 'How it stands.' })
+  state: HoldState;
+
+  @Instant({ nullable: true, description: 'Since when the record is released; null: it is held.' })
+  releasedAt: Date | null;
+
+  @Uuid({
+    nullable: true,
+    description: 'Account of the clinician who released it; null: nobody, or its time was over.',
+  })
+  releasedBy: string | null;
+}
+
 export class ChartSettingsView {
   @Uuid({ description: 'Patient.' })
   patientId: string;

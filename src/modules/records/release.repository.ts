@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { SignedIn } from '../../platform/access/context.js';
+import { accessible, Params } from '../../platform/database/accessible.js';
+import type { HeldItemView, HoldReportQuery, HoldState } from './release.dto.js';
 
 export interface HoldRow {
   id: string;
@@ -12,6 +14,15 @@ export interface HoldRow {
   until: Date;
   liftedAt: Date | null;
 }
+
+type Filters = Pick<HoldReportQuery, 'heldBy' | 'patientId' | 'reason' | 'state'>;
+
+/** At the time that the statement names. */
+const STATES: Record<HoldState, (now: string) => string> = {
+  'in-force': (now) => `h.lifted_at IS NULL AND h.until > ${now}`,
+  ended: (now) => `h.lifted_at IS NULL AND h.until <= ${now}`,
+  lifted: () => 'h.lifted_at IS NOT NULL',
+};
 
 /** Holds, reviews and wishes. What changes a record goes through functions of the database that ask for care of this moment. */
 @Injectable()
@@ -48,6 +59,27 @@ export class ReleaseRepository {
               h.held_at AS "heldAt", h.until, h.lifted_at AS "liftedAt"
          FROM records.hold h JOIN records.record r USING (record_id) WHERE h.record_id = $1 AND ($2::uuid IS NULL OR h.hold_id < $2) ORDER BY h.hold_id DESC LIMIT $3`,
       [recordId, before, limit],
+    );
+  }
+
+  /** Holds of all records in reach, the latest first (ids are UUIDv7), from below the one given; nothing that is sealed. */
+  report(ctx: SignedIn, filters: Filters, before: string | null, limit: number): Promise<HeldItemView[]> {
+    const params = new Params();
+    const now = `${params.add(ctx.now)}::timestamptz`;
+    const { heldBy, patientId, reason, state } = filters;
+    const where = [accessible(ctx, 'list', 'HoldReport', { columns: { patientId: 'h.patient_id' } }, params)];
+    if (heldBy !== undefined) where.push(`h.account_id = ${params.add(heldBy)}`);
+    if (patientId !== undefined) where.push(`h.patient_id = ${params.add(patientId)}`);
+    if (reason !== undefined) where.push(`h.reason = ${params.add(reason)}`);
+    if (state !== undefined) where.push(STATES[state](now));
+    if (before !== null) where.push(`h.hold_id < ${params.add(before)}`);
+    return ctx.db.query<HeldItemView>(
+      `SELECT h.hold_id AS id, h.record_id AS "recordId", h.type AS "recordType", h.patient_id AS "patientId", h.account_id AS "heldBy", h.reason,
+              h.held_at AS "heldAt", h.until,
+              CASE WHEN ${STATES.lifted(now)} THEN 'lifted' WHEN ${STATES.ended(now)} THEN 'ended' ELSE 'in-force' END AS state,
+              CASE WHEN h.until <= ${now} THEN COALESCE(h.lifted_at, h.until) ELSE h.lifted_at END AS "releasedAt", h.lifted_by AS "releasedBy"
+         FROM records.hold_report h WHERE ${where.join(' AND ')} ORDER BY h.hold_id DESC LIMIT ${params.add(limit)}`,
+      params.values,
     );
   }
 

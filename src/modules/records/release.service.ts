@@ -12,7 +12,7 @@ import { alreadyHeld, holdEnd, notHeld } from './reading.errors.js';
 import { touchRecord, type RecordRow } from './record-line.js';
 import { scopeOf } from './record-text.js';
 import { RecordRepository } from './record.repository.js';
-import type { ChartSettingsView, HoldBack, HoldView } from './release.dto.js';
+import type { ChartSettingsView, HeldItemView, HoldBack, HoldReportQuery, HoldView } from './release.dto.js';
 import { ReleaseRepository, type HoldRow } from './release.repository.js';
 
 const LONGEST_HOLD_MS = 30 * 86_400_000;
@@ -66,6 +66,19 @@ export class ReleaseService {
       (row) => row,
     );
     return { items: await this.opened(ctx, page.items), next: page.next };
+  }
+
+  /**
+   * Holds across charts: for clinicians, of those whom they treat; for compliance officers, of everybody's. Whoever looks at how
+   * a lawful exception is used needs who, what, why and for how long, and neither the record nor the clinician's words.
+   */
+  async report(ctx: SignedIn, query: HoldReportQuery): Promise<Page<HeldItemView>> {
+    const [before] = this.cursors.open<[string]>(ctx, 'hold-report', query) ?? [null];
+    const rows = await this.release.report(ctx, query, before, limitOf(query) + 1);
+    const keys = ({ id }: HeldItemView) => [id] as const;
+    const page = this.cursors.page(ctx, 'hold-report', query, rows, keys, (row) => row);
+    for (const { patientId, id } of page.items) ctx.touch({ patientId, type: 'Hold', id });
+    return page;
   }
 
   private async opened(ctx: SignedIn, rows: readonly HoldRow[]): Promise<HoldView[]> {

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { Turns } from './turns.js';
+import { Turns, TurnsOfEach } from './turns.js';
 
 it('runs some, lets some wait in order, refuses the rest, and recovers from failures', async () => {
   const turns = new Turns({ running: 2, waiting: 2 }, () => new Error('busy'));
@@ -27,4 +27,18 @@ it('runs some, lets some wait in order, refuses the rest, and recovers from fail
   gates.get('d')!();
   expect(await Promise.all(all)).toEqual(['done', 'failed', 'done', 'done', 'busy']);
   expect(await turns.take(() => Promise.resolve('free'))).toBe('free');
+});
+
+it('leaves room for others, whoever takes all the turns of their own', async () => {
+  const busy = () => new Error('busy');
+  const turns = new TurnsOfEach({ running: 1, waiting: 1 }, new Turns({ running: 2, waiting: 0 }, busy), busy);
+  const gate = Promise.withResolvers<void>();
+  const greedy = [1, 2, 3].map((n) => turns.take('greedy', () => gate.promise.then(() => n)));
+  await expect(greedy[2]).rejects.toThrow('busy');
+  expect(await turns.take('modest', () => Promise.resolve('served'))).toBe('served');
+  const another = turns.take('another', () => gate.promise);
+  await expect(turns.take('one too many', () => gate.promise)).rejects.toThrow('busy');
+  gate.resolve();
+  await another;
+  expect(await Promise.all(greedy.slice(0, 2))).toEqual([1, 2]);
 });

@@ -36,6 +36,8 @@ export interface EndpointOptions {
   work?: 'read' | 'write' | 'none';
   /** Media types of the body other than JSON; the handler reads the stream itself. */
   consumes?: readonly string[];
+  /** Its body may take longer than REQUEST_TIMEOUT_SECONDS, as long as it comes on; never of a public route. */
+  uploads?: boolean;
   /** In which standard's way it speaks JSON, bodies, answers and errors; else in the portal's own. */
   dialect?: Dialect;
   /** The handler writes bytes of this type itself. */

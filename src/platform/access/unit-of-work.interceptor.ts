@@ -15,6 +15,7 @@ import { Idempotency } from '../http/idempotency.js';
 import { etagOf } from '../http/if-match.js';
 import { refuseUnexpectedQuery } from '../http/unexpected-query.js';
 import { unavailable, type Problem } from '../http/problem.js';
+import { Uploads } from '../http/uploads.js';
 import { pageToJson, toJson, type Page } from '../http/presenter.js';
 import { AuditSink, type Receipt } from './audit-sink.js';
 import type { Ctx } from './context.js';
@@ -71,6 +72,7 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
     private readonly events: Events,
     private readonly clock: Clock,
     private readonly idempotency: Idempotency,
+    private readonly uploads: Uploads,
   ) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -84,6 +86,7 @@ export class UnitOfWorkInterceptor implements NestInterceptor {
         present(endpoint, result, request, reply),
       );
     const trail = trailOf(request);
+    if (endpoint.uploads && trail.actor) this.uploads.admit(request, reply);
     const once = () => this.idempotency.once(trail, request, reply, work);
     const answer = isWrite(endpoint, request.method)
       ? this.write(trail, request, reply, once)

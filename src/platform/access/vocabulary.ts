@@ -62,6 +62,8 @@ export interface Subjects {
   EntryBundle: object;
   /** That a record is held back from its patient. */
   Hold: { patientId: string };
+  /** Which records are held back, by whom and why; of no record what is in it. */
+  HoldReport: { patientId: string };
   Import: { accountId: string };
   Event: object;
   /** As whom an identity provider knows the holder of an account. */

@@ -41,6 +41,8 @@ describe('loadConfig', () => {
     ['cheap password hashes', { BCRYPT_COST: '10' }, 'BCRYPT_COST'],
     ['no way to send notices', { SMTP_URL: '' }, 'SMTP_URL'],
     ['no database', { DATABASE_URL: '' }, 'DATABASE_URL'],
+    ['uploads without a least rate', { UPLOAD_LEAST_KB_PER_SECOND: '0' }, 'UPLOAD_LEAST_KB_PER_SECOND'],
+    ['uploads that never end', { UPLOAD_LONGEST_HOURS: '1000' }, 'UPLOAD_LONGEST_HOURS'],
     ['requests without a limit of time', { REQUEST_TIMEOUT_SECONDS: '0' }, 'REQUEST_TIMEOUT_SECONDS'],
     ['messages in the clear on a public interface', { MLLP_PORT: '2575', MLLP_HOST: '0.0.0.0' }, 'MLLP_TLS is off'],
     ['messages of nobody', { MLLP_PORT: '2575' }, 'HL7_FEEDS_FILE'],

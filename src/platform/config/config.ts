@@ -49,6 +49,8 @@ export interface Config {
     readonly machinesByCertificate: boolean;
     readonly headersTimeoutMs: number;
     readonly requestTimeoutMs: number;
+    /** What bounds the bodies of routes with `uploads` instead. */
+    readonly uploads: { readonly leastBytesPerSecond: number; readonly longestMs: number };
     readonly bodyLimit: number;
     readonly importLimit: number;
     readonly importMaxEntries: number;
@@ -197,6 +199,10 @@ export function loadConfig(source: NodeJS.ProcessEnv = process.env, options: { d
       machinesByCertificate: env.MACHINES_BY_CERTIFICATE,
       headersTimeoutMs: env.HEADERS_TIMEOUT_SECONDS * 1000,
       requestTimeoutMs: env.REQUEST_TIMEOUT_SECONDS * 1000,
+      uploads: {
+        leastBytesPerSecond: env.UPLOAD_LEAST_KB_PER_SECOND * 1024,
+        longestMs: env.UPLOAD_LONGEST_HOURS * 3_600_000,
+      },
       bodyLimit: env.BODY_LIMIT_KB * 1024,
       importLimit: env.IMPORT_LIMIT_MB * 1024 * 1024,
       importMaxEntries: env.IMPORT_MAX_ENTRIES,

@@ -1,10 +1,7 @@
-import 'reflect-metadata';
-import { readFileSync } from 'node:fs';
-import { plainToInstance } from 'class-transformer';
-import { ArrayMinSize, IsObject, validateSync } from 'class-validator';
+import { ArrayMinSize, IsObject } from 'class-validator';
 import ipaddr from 'ipaddr.js';
 import { Nested, Text, Texts } from '../http/fields.js';
-import { fieldErrors } from '../http/validation.js';
+import { Meaningless, readSettingsFile } from './settings-file.js';
 
 const LOOPBACK: readonly string[] = ['127.0.0.0/8', '::1/128'];
 const PROCESSING: readonly string[] = ['P'];
@@ -76,43 +73,11 @@ export interface Hl7Feed {
 
 /** Reads and checks the file of HL7 feeds; adds what is wrong with it to `problems`. */
 export function readHl7Feeds(path: string, problems: string[]): Hl7Feed[] {
-  if (path === '') return [];
-  let list: unknown;
-  try {
-    list = JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
-    problems.push(`HL7_FEEDS_FILE: ${path} cannot be read as JSON`);
-    return [];
-  }
-  if (!Array.isArray(list)) {
-    problems.push(`HL7_FEEDS_FILE: ${path} must hold a list of feeds`);
-    return [];
-  }
-  const feeds: Hl7Feed[] = [];
-  list.forEach((raw: unknown, at) => {
-    const where = `HL7_FEEDS_FILE: feed ${at + 1}`;
-    const entry = plainToInstance(FeedEntry, typeof raw === 'object' && raw !== null ? raw : {});
-    const faults = [...faultsOf(entry)];
-    if (faults.length === 0) faults.push(...meaningless(entry));
-    problems.push(...faults.map((fault) => `${where}: ${fault}`));
-    if (faults.length === 0) feeds.push(feedOf(entry));
-  });
+  const entries = { setting: 'HL7_FEEDS_FILE', noun: 'feed', entry: FeedEntry, read: feedOf };
+  const feeds = readSettingsFile(path, entries, problems);
   const sources = feeds.map(({ source }) => source);
   if (new Set(sources).size !== sources.length) problems.push('HL7_FEEDS_FILE: two feeds have the same source');
   return feeds;
-}
-
-function faultsOf(entry: FeedEntry): string[] {
-  const errors = validateSync(entry, {
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    forbidUnknownValues: true,
-    validationError: { target: false, value: true },
-  });
-  return Array.from(
-    fieldErrors(errors),
-    ({ pointer, detail }) => `${pointer.slice(1).replaceAll('/', '.')}: ${detail}`,
-  );
 }
 
 /** What is well-formed and means nothing. */
@@ -135,6 +100,8 @@ function* meaningless({
 }
 
 function feedOf(entry: FeedEntry): Hl7Feed {
+  const faults = [...meaningless(entry)];
+  if (faults.length > 0) throw new Meaningless(faults);
   return {
     source: entry.source,
     senders: entry.senders.map(({ application, facility }) => ({ application, facility })),

@@ -119,6 +119,9 @@ export function problemsOf(env: Settings, isDemo: boolean): string[] {
   // Node takes 0 for no limit at all.
   if (!(env.HEADERS_TIMEOUT_SECONDS > 0 && env.HEADERS_TIMEOUT_SECONDS <= env.REQUEST_TIMEOUT_SECONDS))
     problems.push('HEADERS_TIMEOUT_SECONDS must be above 0 and at most REQUEST_TIMEOUT_SECONDS');
+  if (!(env.UPLOAD_LEAST_KB_PER_SECOND > 0)) problems.push('UPLOAD_LEAST_KB_PER_SECOND must be above 0');
+  if (!(env.UPLOAD_LONGEST_HOURS > 0 && env.UPLOAD_LONGEST_HOURS <= 168))
+    problems.push('UPLOAD_LONGEST_HOURS must be above 0 and at most 168');
   for (const file of [
     env.TLS_CERT_FILE,
     env.TLS_KEY_FILE,

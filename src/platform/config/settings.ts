@@ -184,11 +184,16 @@ export const settings = {
   BCRYPT_COST: num({ default: 12, desc: 'cost of password hashes, 12 or more in production' }),
   HEADERS_TIMEOUT_SECONDS: num({ default: 10, desc: 'longest time that the headers of a request may take to arrive' }),
   REQUEST_TIMEOUT_SECONDS: num({ default: 30, desc: 'the same for a whole request, body included' }),
+  UPLOAD_LEAST_KB_PER_SECOND: num({
+    default: 16,
+    desc: "the body of a feed's import (POST /v1/imports) may take longer than REQUEST_TIMEOUT_SECONDS where at least so much of it comes (kB a second), and no pause is as long as that",
+  }),
+  UPLOAD_LONGEST_HOURS: num({ default: 24, desc: 'longest time (hours) that such a body may take all the same' }),
   BODY_LIMIT_KB: num({ default: 256, desc: 'largest JSON body (kB)' }),
   IMPORT_LIMIT_MB: num({ default: 64, desc: 'largest imported Bundle (MB): it is worked as a whole' }),
   IMPORT_FILE_LIMIT_MB: num({
     default: 4_096,
-    desc: 'largest imported file with a resource a line (MB); it must arrive within REQUEST_TIMEOUT_SECONDS',
+    desc: 'largest imported file with a resource a line (MB); see UPLOAD_LONGEST_HOURS',
   }),
   ATTACHMENT_LIMIT_MB: num({
     default: 50,

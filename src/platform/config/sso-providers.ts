@@ -1,12 +1,10 @@
-import 'reflect-metadata';
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { plainToInstance } from 'class-transformer';
-import { ArrayMinSize, IsObject, validateSync } from 'class-validator';
+import { ArrayMinSize, IsObject } from 'class-validator';
 import { STAFF_ROLES, type Role } from '../access/vocabulary.js';
 import { Flag, Nested, OneOf, Text, Texts, Uuid, Whole } from '../http/fields.js';
-import { fieldErrors } from '../http/validation.js';
+import { readSettingsFile } from './settings-file.js';
 
 /** What the provider must say of a sign-in (OpenID Connect `acr`, `amr`) so that it counts as more than a password. */
 class Assurances {
@@ -278,52 +276,15 @@ function providerOf(entry: ProviderEntry, folder: string, isTest: boolean): SsoP
   };
 }
 
-/** Fields that are wrong, by name; never their values. */
-function faultsOf(entry: ProviderEntry): string[] {
-  const errors = validateSync(entry, {
-    whitelist: true,
-    forbidNonWhitelisted: true,
-    forbidUnknownValues: true,
-    // Whether there is a value at all is looked at, and nothing else of it.
-    validationError: { target: false, value: true },
-  });
-  return Array.from(
-    fieldErrors(errors),
-    ({ pointer, detail }) => `${pointer.slice(1).replaceAll('/', '.')}: ${detail}`,
-  );
-}
-
 function repeated(values: readonly string[]): string[] {
   return values.filter((value, at) => values.indexOf(value) !== at);
 }
 
 /** Reads and checks the file of identity providers; adds what is wrong with it to `problems`. Paths in it are relative to it. */
 export function readSsoProviders(path: string, isTest: boolean, problems: string[]): SsoProvider[] {
-  if (path === '') return [];
-  let list: unknown;
-  try {
-    list = JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
-    problems.push(`SSO_PROVIDERS_FILE: ${path} cannot be read as JSON`);
-    return [];
-  }
-  if (!Array.isArray(list)) {
-    problems.push(`SSO_PROVIDERS_FILE: ${path} must hold a list of providers`);
-    return [];
-  }
-  const providers: SsoProvider[] = [];
-  list.forEach((raw: unknown, at) => {
-    const where = `SSO_PROVIDERS_FILE: provider ${at + 1}`;
-    const entry = plainToInstance(ProviderEntry, typeof raw === 'object' && raw !== null ? raw : {});
-    const faults = faultsOf(entry);
-    problems.push(...faults.map((fault) => `${where}: ${fault}`));
-    if (faults.length > 0) return;
-    try {
-      providers.push(providerOf(entry, dirname(resolve(path)), isTest));
-    } catch (error) {
-      problems.push(`${where}: ${(error as Error).message}`);
-    }
-  });
+  const read = (entry: ProviderEntry): SsoProvider => providerOf(entry, dirname(resolve(path)), isTest);
+  const entries = { setting: 'SSO_PROVIDERS_FILE', noun: 'provider', entry: ProviderEntry, read };
+  const providers = readSettingsFile(path, entries, problems);
   for (const id of repeated(providers.map((one) => one.id))) problems.push(`SSO_PROVIDERS_FILE: two have the id ${id}`);
   // A person is known by issuer and subject: two providers of one issuer would be each other's people.
   for (const issuer of repeated(providers.map((one) => one.issuer)))

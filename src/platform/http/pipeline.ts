@@ -15,6 +15,7 @@ import { metered, type Ending } from './metered.js';
 import { Problem, unavailable } from './problem.js';
 import { isByUnnamedProxy } from './proxies.js';
 import { toProblem } from './problem.filter.js';
+import type { Uploads } from './uploads.js';
 import { openRawTrail, openTrail } from './request-trail.js';
 
 const auditAway = (): Problem =>
@@ -36,6 +37,9 @@ const ENCODED = new Problem(415, 'http.content-encoding', 'Send the body as it i
 });
 const FORM = 'application/x-www-form-urlencoded';
 const GARBAGE = new Problem(400, 'http.malformed-request', 'This is not a well-formed HTTP request.');
+
+/** How long the last word on a connection may take to be read. */
+const LINGER_MS = 1_000;
 
 const mediaTypeOf = (request: FastifyRequest): string =>
   (request.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase();
@@ -72,6 +76,7 @@ export class RequestPipeline {
     private readonly logger: Logger,
     private readonly publicUrl: string,
     private readonly metrics: Metrics,
+    private readonly uploads: Uploads,
   ) {}
 
   install(fastify: FastifyInstance): void {
@@ -120,6 +125,8 @@ export class RequestPipeline {
 
   /** Bytes that never became a request. There is no one to answer when the connection is just gone. */
   readonly clientError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    // Node looks once a request, and leaves what is to become of it to this handler.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && this.uploads.isUnderWay(socket)) return;
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const problem = PARSER[error.code ?? ''] ?? GARBAGE;
     const trail = openRawTrail((socket as { remoteAddress?: string }).remoteAddress ?? '', this.clock);
@@ -259,6 +266,8 @@ export class RequestPipeline {
       .map(([name, value]) => `${name}: ${value}\r\n`)
       .join('');
     socket.end(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\n${lines}\r\n${body}`);
+    // Node looks after this connection no more, and its client may go on sending for ever.
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
     this.log({ ...trail, code: problem.code }, problem.status);
   }
 

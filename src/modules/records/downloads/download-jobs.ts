@@ -2,6 +2,8 @@ import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap
 import { after, Clock } from '../../../platform/clock.js';
 import { Events } from '../../../platform/events/events.js';
 import { Logger } from '../../../platform/logging/logger.js';
+import { Outage } from '../../../platform/logging/outage.js';
+import { Recurring } from '../../../platform/recurring.js';
 import { AccountDisabled } from '../../users/index.js';
 import { DownloadFailure, Superseded, type Turn } from './download-job.js';
 import { DownloadRepository } from './download.repository.js';
@@ -25,10 +27,8 @@ class Stopped extends Error {}
  */
 @Injectable()
 export class DownloadJobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  private stopped = false;
-  private timer: NodeJS.Timeout | null = null;
+  private readonly turns: Recurring;
   private sweptAt = 0;
-  private working: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly downloads: DownloadRepository,
@@ -39,38 +39,30 @@ export class DownloadJobs implements OnApplicationBootstrap, BeforeApplicationSh
   ) {
     // In the transaction that ends the account: with it go the copies that lie here for it.
     events.on(AccountDisabled, (ctx, { accountId }) => downloads.expire(ctx, accountId));
+    const outage = new Outage(logger, 'downloads could not be worked on');
+    this.turns = new Recurring(() => this.work(), { everyMs: IDLE_MS, outage });
   }
 
   onApplicationBootstrap(): void {
-    this.wake(IDLE_MS);
+    this.turns.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stopped = true;
-    if (this.timer) clearTimeout(this.timer);
-    await this.working;
+  beforeApplicationShutdown(): Promise<void> {
+    return this.turns.stop();
   }
 
-  wake(delayMs = 0): void {
-    if (this.stopped) return;
-    if (this.timer) clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.drain()
-        .catch((error: unknown) => this.logger.error('downloads could not be worked on', error))
-        .finally(() => this.wake(IDLE_MS));
-    }, delayMs);
-    this.timer.unref();
+  wake(): void {
+    this.turns.wake();
   }
 
   /** Works off what is due, and clears away what is over; resolves when nothing is left. */
   drain(): Promise<void> {
-    const drained = this.working.then(async () => {
-      while (!this.stopped && (await this.one()));
-      await this.sweep();
-    });
-    // A database that is away must not end it for good: the next turn follows all the same.
-    this.working = drained.catch(() => undefined);
-    return drained;
+    return this.turns.run();
+  }
+
+  private async work(): Promise<void> {
+    while (!this.turns.isStopped && (await this.one()));
+    await this.sweep();
   }
 
   private async one(): Promise<boolean> {
@@ -79,7 +71,7 @@ export class DownloadJobs implements OnApplicationBootstrap, BeforeApplicationSh
     const keeper = this.keeping(turn);
     try {
       await this.worker.work(turn, () => {
-        if (this.stopped) throw new Stopped();
+        if (this.turns.isStopped) throw new Stopped();
       });
     } catch (error) {
       await this.unfinished(turn, error);
