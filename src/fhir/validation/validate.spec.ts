@@ -51,6 +51,13 @@ describe('validateResource', () => {
     ['a required concept', { ...condition, clinicalStatus: { coding: [{ system: clinical, code: 'active' }] } }],
     ['a conditional reference', { ...observation, subject: { reference: 'Patient?identifier=a|b' } }],
     [
+      'narrative that tells of markup, of styles and of what is on',
+      div(
+        `<p style="color: red" title="on call">&#x0000003c;script&#x3e; expression (of a gene); behavior: calm; on admission = 5; see <a href="#n">n</a></p>` +
+          '<img src="data:image/png;base64,AAAA" alt="x"/>',
+      ),
+    ],
+    [
       'narrative',
       div(
         '<p class="x">on one="two" & is text &lt;script&gt;</p><a href="https://example.org">x</a>'.replace(
@@ -157,6 +164,31 @@ describe('validateResource', () => {
     ['script', div('<script>alert(1)</script>'), 'narrative-unsafe Patient.text.div'],
     ['an event handler', div('<p onclick="x()">y</p>'), 'narrative-unsafe'],
     ['a script url', div('<a href="java&#115;cript:x()">y</a>'), 'narrative-unsafe'],
+    [
+      'a script url with a zero-padded reference',
+      div('<a href="java&#x0000000073;cript:x()">y</a>'),
+      'narrative-unsafe',
+    ],
+    [
+      'a script url with a zero-padded decimal reference',
+      div('<a href="java&#00000000000115;cript:x()">y</a>'),
+      'narrative-unsafe',
+    ],
+    ['a script url with references that do not end', div('<a href="java&#115&#x63ript:x()">y</a>'), 'narrative-unsafe'],
+    [
+      'a script url with references by name',
+      div('<a href="java&Tab;scr&NewLine;ipt&colon;x()">y</a>'),
+      'narrative-unsafe',
+    ],
+    ['a script url after a control character', div('<a href="&#x00000001; javascript:x()">y</a>'), 'narrative-unsafe'],
+    ['a link to a page of data', div('<a href="data:application/xhtml+xml,x">y</a>'), 'narrative-unsafe'],
+    ['a handler without quotes', div('<p onclick=x()>y</p>'), 'narrative-unsafe'],
+    [
+      'a script by a prefix',
+      div('<h:script xmlns:h="http://www.w3.org/1999/xhtml">x()</h:script>'),
+      'narrative-unsafe',
+    ],
+    ['a style that runs', div('<p style="width: expression(x())">y</p>'), 'narrative-unsafe'],
     ['narrative that is no div', { ...patient, text: { status: 'generated', div: 'hello' } }, 'narrative-invalid'],
     [
       'contained without id',

@@ -58,7 +58,7 @@ describe('what is in an attachment', () => {
 
   it('leaves as what a browser cannot run', () => {
     for (const type of ['text/html', 'application/xml', null])
-      expect(servedAs(type, true).mediaType).toBe('application/octet-stream');
+      expect(servedAs(type, true)).toEqual({ mediaType: 'application/octet-stream', extension: 'bin' });
     expect(servedAs('text/plain', true)).toEqual({ mediaType: 'text/plain; charset=utf-8', extension: 'txt' });
     expect(servedAs('text/plain', false).mediaType).toBe('text/plain');
     expect(servedAs('application/pdf', false)).toEqual({ mediaType: 'application/pdf', extension: 'pdf' });

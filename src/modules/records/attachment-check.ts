@@ -179,9 +179,10 @@ const isSameType = (declared: string, type: string): boolean =>
 
 const isSameHash = (stated: string, sha1: string): boolean => stated.replace(/\s/g, '') === sha1;
 
-/** Under which type it is sent, and with which ending it is saved. */
+/** Under which type it is sent, and with which ending it is saved: what is saved as a page is one click away from running. */
 export function servedAs(type: string | null, isUtf8Text: boolean): { mediaType: string; extension: string } {
-  const extension = TAKEN.get(type ?? '') ?? 'bin';
-  if (type === null || ACTIVE.has(type)) return { mediaType: 'application/octet-stream', extension };
+  const extension = TAKEN.get(type ?? '');
+  if (type === null || extension === undefined || ACTIVE.has(type))
+    return { mediaType: 'application/octet-stream', extension: 'bin' };
   return { mediaType: type.startsWith('text/') && isUtf8Text ? `${type}; charset=utf-8` : type, extension };
 }

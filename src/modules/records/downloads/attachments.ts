@@ -38,7 +38,7 @@ export function storedOf(view: RecordView, { stored }: Pick<Printed, 'stored'>):
 export async function* attachmentsOf(view: RecordView, printed: Pick<Printed, 'stored'>): AsyncGenerator<Attachment> {
   const { type, resource } = view;
   for (const { extension, mediaType, bytes } of await storedOf(view, printed))
-    yield { extension: mediaType === NOTHING_TO_OPEN ? 'bin' : extension, mediaType, bytes: bytes() };
+    yield { extension, mediaType, bytes: bytes() };
   if (!OF_TYPES.has(type)) return;
   const parsed = JSON.parse((resource as RawJson).bytes.toString('utf8')) as unknown;
   for (const { contentType, data } of inlineIn(parsed)) {

@@ -67,6 +67,8 @@ export function valueWords(value: ValueView): string {
   return `${value.text}${range}${flags}`;
 }
 
+/** An instant alone, as far as the minute. */
+const INSTANT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)\S*$/;
 const DETAIL_WORDS = (name: string): string => name.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
 
 /** Value, parts and further words of a line, each a sentence of its own. */
@@ -74,7 +76,7 @@ export function saidOf({ value, parts, details }: Pick<LineView, 'value' | 'part
   return [
     ...(value ? [valueWords(value)] : []),
     ...parts.map((part) => `${part.display}: ${valueWords(part.value)}`),
-    ...Object.entries(details).map(([name, text]) => `${DETAIL_WORDS(name)}: ${text}`),
+    ...Object.entries(details).map(([name, text]) => `${DETAIL_WORDS(name)}: ${text.replace(INSTANT, '$1 $2')}`),
   ];
 }
 

@@ -21,6 +21,8 @@ export interface Plot {
   range: { top: number; bottom: number } | null;
   yLabels: { y: number; text: string }[];
   xLabels: { x: number; text: string }[];
+  /** Empty where the numbers have none. */
+  unit: string;
   /** The same in words, for whoever does not see it. */
   alt: string;
 }
@@ -81,6 +83,7 @@ export function plotOf(trend: TrendView, width: number, height: number): Plot | 
       { x: 0, text: days[0]! },
       { x: width, text: days.at(-1)! },
     ],
+    unit: unit ?? '',
     alt: `${trend.display}: ${[...lines].map(([name, points]) => told(name, points, unit ?? '')).join('; ')}.`,
   };
 }

@@ -23,18 +23,24 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; 
 /** Its own direction: names and words may be of any script. */
 const cell = (text: string, mark = ''): string => `<td${mark} dir="auto">${escaped(text)}</td>`;
 
-const listed = (texts: readonly string[]): string =>
+/** For narrow screens, where a row stands as a list of its cells. */
+const named = (head: string): string => ` data-head="${head}"`;
+
+const listed = (texts: readonly string[], head: string): string =>
   texts.length < 2
-    ? cell(texts[0] ?? '')
-    : `<td><ul>${texts.map((text) => `<li dir="auto">${escaped(text)}</li>`).join('')}</ul></td>`;
+    ? cell(texts[0] ?? '', named(head))
+    : `<td${named(head)}><ul>${texts.map((text) => `<li dir="auto">${escaped(text)}</li>`).join('')}</ul></td>`;
 
 function table(caption: string, heads: readonly string[], rows: Iterable<string>): string {
   const head = heads.map((text) => `<th scope="col">${escaped(text)}</th>`).join('');
   return `<div class="scroll"><table><caption>${escaped(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${[...rows].join('\n')}</tbody></table></div>`;
 }
 
+const restOf = (line: LineView): string =>
+  `${listed(saidOf(line), 'Details')}${cell(line.statusText ?? '', named('Status'))}${cell(originWords(line), named('Source'))}`;
+
 const rowOf = (line: LineView): string =>
-  `<tr><th scope="row" dir="auto">${escaped(line.display)}</th>${cell(whenOf(line), ' class="when"')}${listed(saidOf(line))}${cell(line.statusText ?? '')}${cell(originWords(line))}</tr>`;
+  `<tr><th scope="row" dir="auto">${escaped(line.display)}</th>${cell(whenOf(line), ` class="when"${named('Since or on')}`)}${restOf(line)}</tr>`;
 
 function sectionOf(id: string, title: string, lines: readonly LineView[]): string {
   const inner =
@@ -50,7 +56,7 @@ function trendOf(trend: TrendView): string {
       ...(value ? [valueWords(value)] : []),
       ...parts.map((one) => `${one.display}: ${valueWords(one.value)}`),
     ];
-    return `<tr><th scope="row" class="when">${escaped(whenOf({ effectiveAt: at, effectiveText }))}</th>${listed(said)}</tr>`;
+    return `<tr><th scope="row" class="when">${escaped(whenOf({ effectiveAt: at, effectiveText }))}</th>${listed(said, 'Result')}</tr>`;
   });
   return `<h3 dir="auto">${escaped(trend.display)}</h3>${trendSvg(trend)}${table(trend.display, ['Date', 'Result'], rows)}`;
 }
@@ -83,7 +89,7 @@ function headOf({ hospital, person, madeAt, job }: Printed): string {
 const HEADS = ['What', 'Kind', 'Date', 'Details', 'Status', 'Source'];
 
 const recordRow = (line: LineView): string =>
-  `<tr><th scope="row" dir="auto">${escaped(line.display)}</th>${cell(typeWords(line.type))}${cell(whenOf(line), ' class="when"')}${listed(saidOf(line))}${cell(line.statusText ?? '')}${cell(originWords(line))}</tr>`;
+  `<tr><th scope="row" dir="auto">${escaped(line.display)}</th>${cell(typeWords(line.type), named('Kind'))}${cell(whenOf(line), ` class="when"${named('Date')}`)}${restOf(line)}</tr>`;
 
 /** A page without a script that a browser shows and prints by itself, written while it is read. */
 export async function* pageOf(printed: Printed): AsyncGenerator<string> {

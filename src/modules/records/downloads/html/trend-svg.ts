@@ -25,7 +25,7 @@ export function trendSvg(trend: TrendView): string {
   const plot = plotOf(trend, SIZE.width, SIZE.height);
   if (!plot) return '';
   const [width, height] = [SIZE.width + EDGE.left + EDGE.right, SIZE.height + EDGE.top + EDGE.bottom];
-  const { range, lines, yLabels, xLabels, alt } = plot;
+  const { range, lines, yLabels, xLabels, unit, alt } = plot;
   const band = range
     ? `<rect x="0" y="${n(range.top)}" width="${SIZE.width}" height="${n(range.bottom - range.top)}" fill="#d9ead3"/>`
     : '';
@@ -37,9 +37,14 @@ export function trendSvg(trend: TrendView): string {
     ({ x, text }, at) =>
       `<text x="${n(x)}" y="${SIZE.height + 18}" text-anchor="${at === 0 ? 'start' : 'end'}" font-size="12">${escaped(text)}</text>`,
   );
-  const key = lines.filter(({ name }) => name !== '').map(({ name }, at) => `${at % 2 === 0 ? '●' : '■'} ${name}`);
+  const marks = lines.map(
+    ({ name }, at) =>
+      `<span class="ink-${at % INKS.length}">${at % 2 === 0 ? '●' : '■'}</span> ${escaped(name === '' ? 'result' : name)}`,
+  );
+  const key = [...marks, ...(range ? ['<span class="range">■</span> reference range'] : [])];
+  const inUnit = unit === '' ? '' : ` (${escaped(unit)})`;
   return (
-    `<figure><figcaption>${escaped([trend.display, ...key].join(' '))}</figcaption>` +
+    `<figure><figcaption dir="auto">${key.join(' &nbsp; ')}${inUnit}</figcaption>` +
     `<svg role="img" aria-label="${escaped(alt)}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">` +
     `<g transform="translate(${EDGE.left} ${EDGE.top})">${band}${grid.join('')}${lines.map(lineOf).join('')}${days.join('')}</g></svg></figure>`
   );

@@ -36,7 +36,12 @@ const RESULT: readonly Column[] = [
   { head: 'Result', share: 0.75 },
 ];
 
-const details = (line: LineView): string => [...saidOf(line), ...(line.statusText ? [line.statusText] : [])].join('\n');
+const details = (line: LineView): string => {
+  const said = saidOf(line);
+  const { statusText } = line;
+  const isSaid = said.some((one) => one.endsWith(`status: ${statusText}`));
+  return [...said, ...(statusText && !isSaid ? [statusText] : [])].join('\n');
+};
 const lineRow = (line: LineView): string[] => [line.display, whenOf(line), details(line), originWords(line)];
 const recordRow = (line: LineView): string[] => [
   line.display,
@@ -110,7 +115,7 @@ export async function* pdfOf(printed: Printed, config: Config): AsyncGenerator<B
   if (text.isIncomplete)
     paper.flow(
       'P',
-      'Some letters of this record are of scripts that no font of this document has; they stand as boxes. The page in HTML and the FHIR Bundle have them.',
+      'Some letters of this record are of scripts that no font of this document has: their numbers in Unicode stand in brackets in their place. The page in HTML and the FHIR Bundle have the letters.',
       { size: 10 },
     );
   paper.done();

@@ -20,6 +20,7 @@ describe('text on paper', () => {
   it('has words from right to left in that order, and others in theirs within them', () => {
     expect(lines('סוכרת סוג 2')).toEqual(['2 סוג סוכרת']);
     expect(lines('ضغط الدم (stage two) عند المريض')).toEqual(['المريض عند (stage two) الدم ضغط']);
+    expect(lines('الدم (ضغط)')).toEqual([')ضغط( الدم']);
     expect(lines('Word ضغط الدم again')).toEqual(['Word الدم ضغط again']);
     expect(text.lines('סוכרת', WIDE)[0]!.isFromRight).toBe(true);
     expect(text.lines('2 diabetes', WIDE)[0]!.isFromRight).toBe(false);
@@ -29,8 +30,10 @@ describe('text on paper', () => {
     const other = new PdfText(new PDFDocument(), []);
     other.lines('Ελένη Пётр Łukasiewicz سلام שלום Հիպ', WIDE);
     expect(other.isIncomplete).toBe(false);
-    other.lines('高血圧', WIDE);
+    const shown = other.lines('高血圧 x 고', WIDE).map(({ pieces }) => pieces.map((piece) => piece.text).join(''));
     expect(other.isIncomplete).toBe(true);
+    // Never a box: what cannot be shown is told by its numbers, where it stands.
+    expect(shown).toEqual(['[U+9AD8 8840 5727] x [U+ACE0]']);
   });
 
   it('loses no letter and is no wider than its column, whatever is written', () => {

@@ -37,9 +37,9 @@ interface EmbeddedFont {
  * right to left in that order (by their letters alone, and not all of UAX #9: no embedding). pdfkit shapes each word.
  */
 export class PdfText {
-  /** Letters that no font has; they stand as boxes, and the document says so. */
+  /** There are letters that no font has; their numbers stand in their place, and the document says so. */
   isIncomplete = false;
-  private readonly choices = new Map<string, string>();
+  private readonly choices = new Map<string, string | null>();
   private readonly names: Record<Weight, string[]>;
 
   constructor(
@@ -76,6 +76,7 @@ export class PdfText {
     const found: TextLine[] = [];
     // The first letter of a paragraph says from which side all of its lines are read (UAX #9, P2).
     const isFromRight = RIGHT_TO_LEFT.test(FIRST_LETTER.exec(text)?.[0] ?? '');
+    const shown = this.shown(text, weight);
     let words: Piece[][] = [];
     let used = 0;
     const space = this.widthOf(' ', this.names[weight][0]!);
@@ -84,7 +85,7 @@ export class PdfText {
       words = [];
       used = 0;
     };
-    for (const word of text
+    for (const word of shown
       .split(/\s+/)
       .filter(Boolean)
       .flatMap((one) => this.fitting(one, width, weight))) {
@@ -113,7 +114,7 @@ export class PdfText {
     if (ASCII.test(word)) return [{ text: word, font: first!, width: this.widthOf(word, first!) }];
     const runs: { text: string; font: string }[] = [];
     for (const { segment } of LETTERS.segment(word)) {
-      const font = this.fontFor(segment, weight);
+      const font = this.fontFor(segment, weight) ?? first!;
       const last = runs.at(-1);
       if (last?.font === font) last.text += segment;
       else runs.push({ text: segment, font });
@@ -121,15 +122,35 @@ export class PdfText {
     return runs.map(({ text, font }) => ({ text, font, width: this.widthOf(text, font) }));
   }
 
-  private fontFor(letter: string, weight: Weight): string {
+  /** Never a box that says nothing: `[U+9AD8 8840]` for letters in a row that no font has. */
+  private shown(text: string, weight: Weight): string {
+    if (ASCII.test(text)) return text;
+    const found: string[] = [];
+    let missing: string[] = [];
+    const close = (): void => {
+      if (missing.length > 0) found.push(`[U+${missing.join(' ')}]`);
+      missing = [];
+    };
+    for (const { segment } of LETTERS.segment(text))
+      if (/^\s+$/.test(segment) || this.fontFor(segment, weight) !== null) {
+        close();
+        found.push(segment);
+      } else
+        missing.push(...[...segment].map((one) => one.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')));
+    close();
+    return found.join('');
+  }
+
+  /** Null: no font has it. */
+  private fontFor(letter: string, weight: Weight): string | null {
     const key = `${weight}${letter}`;
     const known = this.choices.get(key);
     if (known !== undefined) return known;
     const names = this.names[weight];
-    const found = names.find((name) => this.has(name, letter));
-    if (found === undefined) this.isIncomplete = true;
-    this.choices.set(key, found ?? names[0]!);
-    return found ?? names[0]!;
+    const found = names.find((name) => this.has(name, letter)) ?? null;
+    if (found === null) this.isIncomplete = true;
+    this.choices.set(key, found);
+    return found;
   }
 
   private has(name: string, letter: string): boolean {
@@ -154,12 +175,31 @@ export class PdfText {
   }
 
   private spaced(word: readonly Piece[], isReversed: boolean, isAfterAnother: boolean): Piece[] {
-    const pieces = isReversed ? word.toReversed() : [...word];
+    const pieces = isReversed ? word.map(mirrored).toReversed() : [...word];
     if (!isAfterAnother) return pieces;
     const { font } = pieces[0]!;
     return [{ text: ' ', font, width: this.widthOf(' ', font) }, ...pieces];
   }
 }
+
+const MIRRORED: Readonly<Record<string, string>> = {
+  '(': ')',
+  ')': '(',
+  '[': ']',
+  ']': '[',
+  '{': '}',
+  '}': '{',
+  '<': '>',
+  '>': '<',
+  '«': '»',
+  '»': '«',
+};
+
+/** Brackets of a word from right to left open to the left (UAX #9, L4). */
+const mirrored = (piece: Piece): Piece => ({
+  ...piece,
+  text: piece.text.replace(/[()[\]{}<>«»]/g, (one) => MIRRORED[one]!),
+});
 
 /** Words without letters (numbers, marks) go with those before them. */
 function visualOrder(directions: readonly ('left' | 'right' | null)[], isFromRight: boolean): number[] {

@@ -3,7 +3,7 @@ import { plotOf, type PlotLine } from '../trend-plot.js';
 import type { Paper } from './paper.js';
 
 const SIZE = { width: 350, height: 90 };
-const EDGE = { left: 56, top: 8, bottom: 20 };
+const EDGE = { left: 56, top: 16, bottom: 20 };
 const INKS = ['#0b5394', '#a64d00', '#38761d', '#741b47'];
 const SMALL = 7.5;
 
@@ -21,6 +21,13 @@ export function drawTrend(paper: Paper, trend: TrendView): void {
       pdf.fillColor('#333333');
       text.write(line, isRight ? x + width - line.width : x, y, { size: SMALL, width: line.width });
     };
+    const key = (words: string, y: number): number => {
+      const box = { size: SMALL, width: paper.width - EDGE.left - SIZE.width - 17 };
+      const lines = text.lines(words, box).slice(0, 3);
+      pdf.fillColor('#333333');
+      lines.forEach((line, at) => text.write(line, x0 + SIZE.width + 17, y + at * text.lineHeight(SMALL), box));
+      return y + Math.max(lines.length, 1) * text.lineHeight(SMALL) + 2;
+    };
     if (plot.range) pdf.rect(x0, y0 + plot.range.top, SIZE.width, plot.range.bottom - plot.range.top).fill('#d9ead3');
     for (const { y, text: words } of plot.yLabels) {
       pdf
@@ -34,11 +41,16 @@ export function drawTrend(paper: Paper, trend: TrendView): void {
     plot.xLabels.forEach(({ x, text: words }, at) =>
       label(words, at === 0 ? x0 : x0 + x - 80, y0 + SIZE.height + 6, 80, at > 0),
     );
-    names.forEach(({ name }, at) => {
-      const y = y0 + at * 12;
+    label(plot.unit, left, top, EDGE.left + SIZE.width);
+    let y = y0;
+    for (const [at, { name }] of names.entries()) {
       drawMark(paper, at, x0 + SIZE.width + 10, y + 4);
-      label(name, x0 + SIZE.width + 17, y, paper.width - EDGE.left - SIZE.width - 17);
-    });
+      y = key(name, y);
+    }
+    if (plot.range) {
+      pdf.rect(x0 + SIZE.width + 7, y + 1, 7, 7).fill('#d9ead3');
+      key('reference range', y);
+    }
   });
 }
 
