@@ -82,7 +82,7 @@ let operations: Record<string, Record<string, Operation>>;
 beforeAll(async () => {
   world = await openWorld();
   routes = world.portal.app.get(DeclaredRoutes).list();
-  operations = world.portal.app.get(OpenApi).document.paths as typeof operations;
+  operations = (await world.portal.app.get(OpenApi).document()).paths as typeof operations;
 });
 
 afterAll(async () => {

@@ -1,20 +1,8 @@
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiConsumes,
-  ApiCookieAuth,
-  ApiExtraModels,
-  ApiHeader,
-  ApiOperation,
-  ApiProduces,
-  ApiResponse,
-  ApiTags,
-  getSchemaPath,
-} from '@nestjs/swagger';
+import { documented } from '../docs/documented.js';
 import type { Dialect } from '../http/dialect.js';
-import { ProblemView } from '../http/problem.view.js';
+import { documentation } from './endpoint-documentation.js';
 import type { Action, SubjectName } from './vocabulary.js';
 
 export interface EndpointOptions {
@@ -69,73 +57,12 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     SetMetadata(ENDPOINT, options),
     RouteConfig({ endpoint: options }),
     HttpCode(statusOf(options)),
-    ...documentation(options),
+    documented((swagger) => applyDecorators(...documentation(swagger, options, statusOf(options)))),
   );
 }
 
 const statusOf = (options: EndpointOptions): number =>
   options.status ?? (options.response === null && !options.produces ? 204 : 200);
-
-function answerOf(options: EndpointOptions): MethodDecorator[] {
-  const status = statusOf(options);
-  const description = options.summary;
-  if (options.produces) {
-    const content = { [options.produces]: { schema: { type: 'string' as const, format: 'binary' } } };
-    return [ApiProduces(options.produces), ApiResponse({ status, description, content })];
-  }
-  const produced = options.dialect ? [ApiProduces(options.dialect.mediaType)] : [];
-  if (options.response === null) return [ApiResponse({ status, description })];
-  const headers = options.location
-    ? { Location: { description: 'Where it can be read.', schema: { type: 'string' as const } } }
-    : undefined;
-  if (!options.paged)
-    return [...produced, ApiResponse({ status, description, type: options.response, ...(headers ? { headers } : {}) })];
-  const page = {
-    type: 'object' as const,
-    required: ['items', 'next'],
-    properties: {
-      items: { type: 'array' as const, items: { $ref: getSchemaPath(options.response) } },
-      next: { type: 'string' as const, nullable: true, description: 'Cursor of the next page; null on the last.' },
-      notice: { type: 'string' as const, description: 'What the reader has to know of this list; usually not there.' },
-    },
-  };
-  return [ApiExtraModels(options.response), ApiResponse({ status, description, schema: page })];
-}
-
-function problemsOf({ dialect }: EndpointOptions): MethodDecorator[] {
-  const [mediaType, view, description] = dialect
-    ? [dialect.mediaType, dialect.problemView, 'An error.']
-    : ['application/problem+json', ProblemView, 'A problem (RFC 9457).'];
-  const content = { [mediaType]: { schema: { $ref: getSchemaPath(view) } } };
-  return [ApiResponse({ status: 'default', description, content }), ApiExtraModels(view)];
-}
-
-function documentation(options: EndpointOptions): MethodDecorator[] {
-  const isPublic = options.access === 'public';
-  return [
-    ApiOperation({ summary: options.summary }),
-    ApiTags(options.subject),
-    ...answerOf(options),
-    ...problemsOf(options),
-    ...(isPublic ? [] : [ApiBearerAuth(), ApiCookieAuth()]),
-    ...(options.conditional
-      ? [ApiHeader({ name: 'If-Match', required: true, description: 'ETag of the version that is changed.' })]
-      : []),
-    ...(options.creates
-      ? [
-          ApiHeader({
-            name: 'Idempotency-Key',
-            required: false,
-            description: 'The same key within 24 h answers what the first call answered.',
-          }),
-        ]
-      : []),
-    ...(options.dialect ? [ApiConsumes(options.dialect.mediaType)] : []),
-    ...(options.consumes
-      ? [ApiConsumes(...options.consumes), ApiBody({ required: true, schema: { type: 'object' } })]
-      : []),
-  ];
-}
 
 export function endpointOf(handler: object): EndpointOptions | undefined {
   return Reflect.getMetadata(ENDPOINT, handler) as EndpointOptions | undefined;

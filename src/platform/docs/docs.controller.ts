@@ -60,8 +60,8 @@ export class DocsController {
     response: null,
     produces: 'application/json',
   })
-  document(): string {
-    return this.openApi.text;
+  document(): Promise<string> {
+    return this.openApi.text();
   }
 
   @Get('docs')

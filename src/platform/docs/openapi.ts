@@ -1,10 +1,12 @@
 import type { INestApplication } from '@nestjs/common';
-import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import type { Config } from '../config/config.js';
 import { unavailable } from '../http/problem.js';
+import { swaggerWithAllSaid } from './documented.js';
 
 /** The OpenAPI document, made from the declarations of the routes; a client can be generated from it. */
-function openApiOf(app: INestApplication, config: Config): OpenAPIObject {
+async function openApiOf(app: INestApplication, config: Config): Promise<OpenAPIObject> {
+  const { DocumentBuilder, SwaggerModule } = await swaggerWithAllSaid();
   const builder = new DocumentBuilder()
     .setTitle('Portico')
     .setDescription(
@@ -24,20 +26,20 @@ function openApiOf(app: INestApplication, config: Config): OpenAPIObject {
 
 /** The document of an application that is complete; made when it is asked for first, because most processes never are. */
 export class OpenApi {
-  private made: OpenAPIObject | null = null;
+  private made: Promise<OpenAPIObject> | null = null;
   private written: string | null = null;
-  private make: (() => OpenAPIObject) | null = null;
+  private make: (() => Promise<OpenAPIObject>) | null = null;
 
   describes(app: INestApplication, config: Config): void {
     this.make = () => openApiOf(app, config);
   }
 
-  get document(): OpenAPIObject {
+  document(): Promise<OpenAPIObject> {
     if (!this.make) throw unavailable();
     return (this.made ??= this.make());
   }
 
-  get text(): string {
-    return (this.written ??= JSON.stringify(this.document));
+  async text(): Promise<string> {
+    return (this.written ??= JSON.stringify(await this.document()));
   }
 }

@@ -1,5 +1,5 @@
 import { applyDecorators, type Type as Class } from '@nestjs/common';
-import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
+import type { ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
@@ -24,6 +24,7 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { documented } from '../docs/documented.js';
 
 /**
  * Field decorators for inputs and views: one declaration gives validation, OpenAPI and the list of what may leave the
@@ -82,13 +83,15 @@ function field(
   const { description, optional, nullable, example } = common;
   return applyDecorators(
     declare(shape),
-    ApiProperty({
-      ...api,
-      description,
-      required: !optional,
-      ...(nullable ? { nullable } : {}),
-      ...(example === undefined ? {} : { example }),
-    } as ApiPropertyOptions),
+    documented(({ ApiProperty }) =>
+      ApiProperty({
+        ...api,
+        description,
+        required: !optional,
+        ...(nullable ? { nullable } : {}),
+        ...(example === undefined ? {} : { example }),
+      } as ApiPropertyOptions),
+    ),
     ...absence(optional, nullable),
     ...checks,
   );

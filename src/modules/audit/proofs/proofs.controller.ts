@@ -9,10 +9,10 @@ import {
   Res,
   type ExecutionContext,
 } from '@nestjs/common';
-import { ApiParam } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ReqCtx, type SignedIn } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
+import { documented } from '../../../platform/docs/documented.js';
 import { isKnownTo } from '../../../platform/http/if-none-match.js';
 import { EventParams } from '../audit.dto.js';
 import { ConsistencyQuery, ConsistencyView, InclusionQuery, InclusionView } from './proofs.dto.js';
@@ -34,7 +34,8 @@ const TileName = createParamDecorator(
   (_: unknown, context: ExecutionContext): string =>
     context.switchToHttp().getRequest<FastifyRequest<{ Params: { '*': string } }>>().params['*'],
 );
-const tileName = (description: string) => ApiParam({ name: 'path', description, schema: { type: 'string' } });
+const tileName = (description: string) =>
+  documented(({ ApiParam }) => ApiParam({ name: 'path', description, schema: { type: 'string' } }));
 
 /**
  * What an outside verifier needs (README: who may see what). Headers for caches are set when there is something to keep: a

@@ -1,8 +1,8 @@
 import { Body, Controller, Post, Req } from '@nestjs/common';
-import { ApiBody, ApiConsumes } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { ReqCtx, type Ctx } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
+import { documented } from '../../../platform/docs/documented.js';
 import { ClientCertificates } from '../../../platform/http/client-certificate.js';
 import { OAUTH } from './oauth.dialect.js';
 import { TokenRequest, TokenView } from './token.dto.js';
@@ -16,8 +16,8 @@ export class TokenController {
   ) {}
 
   @Post('token')
-  @ApiConsumes('application/x-www-form-urlencoded')
-  @ApiBody({ type: TokenRequest })
+  @documented(({ ApiConsumes }) => ApiConsumes('application/x-www-form-urlencoded'))
+  @documented(({ ApiBody }) => ApiBody({ type: TokenRequest }))
   @Endpoint({
     action: 'login',
     subject: 'Session',

@@ -1,8 +1,8 @@
 import { Body, Controller, Delete, Get, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { ReqCtx, type SignedIn } from '../../../platform/access/context.js';
 import { Endpoint } from '../../../platform/access/endpoint.js';
+import { documented } from '../../../platform/docs/documented.js';
 import type { Page } from '../../../platform/http/presenter.js';
 import {
   InvitationQuery,
@@ -32,7 +32,7 @@ export class InvitationController {
   }
 
   @Post('patients/:id/invitations')
-  @ApiResponse({ status: 204, description: 'The code is mailed.' })
+  @documented(({ ApiResponse }) => ApiResponse({ status: 204, description: 'The code is mailed.' }))
   @Endpoint({
     action: 'invite',
     subject: 'Patient',

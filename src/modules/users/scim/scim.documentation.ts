@@ -1,8 +1,8 @@
 import { applyDecorators, type Type } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiQuery } from '@nestjs/swagger';
+import { documented } from '../../../platform/docs/documented.js';
 
 const query = (name: string, description: string, type: 'string' | 'integer' = 'string'): MethodDecorator =>
-  ApiQuery({ name, description, required: false, schema: { type } });
+  documented(({ ApiQuery }) => ApiQuery({ name, description, required: false, schema: { type } }));
 
 /** Parameters of every SCIM route, for the documentation; they are read by the services, which take them as SCIM means them. */
 export const ScimProjectionDoc = (): MethodDecorator =>
@@ -24,7 +24,10 @@ export const ScimListDoc = (): MethodDecorator =>
     ScimProjectionDoc(),
   );
 
-export const ScimBodyDoc = (type: Type): MethodDecorator => ApiBody({ type, required: true });
+export const ScimBodyDoc = (type: Type): MethodDecorator =>
+  documented(({ ApiBody }) => ApiBody({ type, required: true }));
 
 export const ScimIfMatchDoc = (): MethodDecorator =>
-  ApiHeader({ name: 'If-Match', required: false, description: 'ETag of the version that is changed.' });
+  documented(({ ApiHeader }) =>
+    ApiHeader({ name: 'If-Match', required: false, description: 'ETag of the version that is changed.' }),
+  );
