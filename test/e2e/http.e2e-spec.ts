@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -176,7 +175,7 @@ describe('answers that no guard or interceptor sees', () => {
       }),
     );
     const stopped = stopping.app.close();
-    const server = stopping.app.getHttpServer() as Server;
+    const server = stopping.app.getHttpServer();
     // Only when nobody new is let in: the last word of the server is then theirs.
     while (server.listening) await new Promise(setImmediate);
     for (const socket of sockets) socket.resetAndDestroy();

@@ -9,35 +9,29 @@ import {
   issuesOf,
   outcomeOf,
   patientText,
-  recordRow,
   sendBundle,
   weightText,
 } from '../harness/feed.js';
-import { checkLedger } from '../harness/ledger.js';
-import { makeAdmin, makeFeed, makePatient, type Caller, type Patient } from '../harness/people.js';
-import { startPortal, type Portal } from '../harness/portal.js';
+import { openFeedWorld, type FeedWorld } from '../harness/feed-world.js';
+import { makeFeed, makePatient, type Caller, type Patient } from '../harness/people.js';
+import type { Portal } from '../harness/portal.js';
 
-const SOURCE = 'https://ehr.test/fhir';
 const NDJSON = 'application/fhir+ndjson';
 
+let world: FeedWorld;
 let portal: Portal;
 let admin: Caller;
 let feed: Caller;
 let pat: Patient;
 
 beforeAll(async () => {
-  portal = await startPortal();
-  admin = await makeAdmin(portal);
-  feed = await makeFeed(portal, admin, SOURCE);
-  pat = await makePatient(portal, admin, { mrn: 'MRN-1' });
+  world = await openFeedWorld();
+  ({ portal, admin, feed, pat } = world);
 });
 
-afterAll(async () => {
-  await checkLedger(portal);
-  await portal.close();
-});
+afterAll(() => world.close());
 
-const rowOf = (type: string, sourceId: string) => recordRow(portal, { source: SOURCE, type, sourceId });
+const rowOf: FeedWorld['rowOf'] = (...args) => world.rowOf(...args);
 const at = (time: string): string => `,"meta":{"lastUpdated":"${time}"}`;
 const deletions = (timestamp: string | null, ...urls: string[]): string =>
   `{"resourceType":"Bundle","type":"transaction",${timestamp === null ? '' : `"timestamp":"${timestamp}",`}"entry":[${urls

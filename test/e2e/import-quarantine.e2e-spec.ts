@@ -7,18 +7,17 @@ import {
   importLines,
   issuesOf,
   patientText,
-  recordRow,
   sendBundle,
   weightText,
   worked,
 } from '../harness/feed.js';
-import { checkLedger } from '../harness/ledger.js';
-import { makeAdmin, makeFeed, makePatient, makeStaff, type Caller, type Patient } from '../harness/people.js';
-import { startPortal, type Portal } from '../harness/portal.js';
+import { openFeedWorld, type FeedWorld } from '../harness/feed-world.js';
+import { makeFeed, makeStaff, type Caller, type Patient } from '../harness/people.js';
+import type { Portal } from '../harness/portal.js';
 
-const SOURCE = 'https://ehr.test/fhir';
 const BODY_WEIGHT = 'http://hl7.org/fhir/us/core/StructureDefinition/us-core-body-weight';
 
+let world: FeedWorld;
 let portal: Portal;
 let admin: Caller;
 let feed: Caller;
@@ -26,18 +25,13 @@ let officer: Caller;
 let pat: Patient;
 
 beforeAll(async () => {
-  portal = await startPortal();
-  admin = await makeAdmin(portal);
-  feed = await makeFeed(portal, admin, SOURCE);
+  world = await openFeedWorld();
+  ({ portal, admin, feed, pat } = world);
   officer = await makeStaff(portal, admin, 'records_officer');
-  pat = await makePatient(portal, admin, { mrn: 'MRN-1' });
   await importLines(feed, patientText('p1', 'MRN-1'));
 });
 
-afterAll(async () => {
-  await checkLedger(portal);
-  await portal.close();
-});
+afterAll(() => world.close());
 
 interface Item {
   id: string;
@@ -50,7 +44,7 @@ interface Item {
 }
 
 const broken = (id: string, value = '7.10'): string => weightText(id, 'Patient/p1', value).replace('"final"', '"frog"');
-const rowOf = (sourceId: string) => recordRow(portal, { source: SOURCE, type: 'Observation', sourceId });
+const rowOf = (sourceId: string) => world.rowOf('Observation', sourceId);
 const listed = async (state = 'open', by = officer): Promise<Item[]> =>
   ((await by.get(`/v1/imports/quarantine?state=${state}&limit=200`).expect(200)).body as { items: Item[] }).items;
 const itemOf = async (sourceId: string, state = 'open'): Promise<Item> =>

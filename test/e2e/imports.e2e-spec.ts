@@ -4,7 +4,6 @@ import { testServer, urlsOf } from '../harness/database.js';
 import {
   bundleOf,
   chartState,
-  recordRow,
   entryOf,
   importBundle,
   issuesOf,
@@ -14,31 +13,25 @@ import {
   weightText,
   worked,
 } from '../harness/feed.js';
-import { checkLedger } from '../harness/ledger.js';
-import { makeAdmin, makeFeed, makePatient, Caller, type Patient } from '../harness/people.js';
+import { openFeedWorld, SOURCE, type FeedWorld } from '../harness/feed-world.js';
+import { makeFeed, Caller, type Patient } from '../harness/people.js';
 import { startPortal, type Portal } from '../harness/portal.js';
 
-const SOURCE = 'https://ehr.test/fhir';
-
+let world: FeedWorld;
 let portal: Portal;
 let admin: Caller;
 let feed: Caller;
 let pat: Patient;
 
 beforeAll(async () => {
-  portal = await startPortal();
-  admin = await makeAdmin(portal);
-  feed = await makeFeed(portal, admin, SOURCE);
-  pat = await makePatient(portal, admin, { mrn: 'MRN-1' });
+  world = await openFeedWorld();
+  ({ portal, admin, feed, pat } = world);
   await importBundle(feed, bundleOf('transaction', entryOf(patientText('p1', 'MRN-1'))));
 });
 
-afterAll(async () => {
-  await checkLedger(portal);
-  await portal.close();
-});
+afterAll(() => world.close());
 
-const rowOf = (type: string, sourceId: string, source = SOURCE) => recordRow(portal, { source, type, sourceId });
+const rowOf: FeedWorld['rowOf'] = (...args) => world.rowOf(...args);
 
 const textOf = async (id: string): Promise<string> => (await pat.get(`/v1/records/${id}`).expect(200)).text;
 const updatedAt = (at: string): string => `,"meta":{"lastUpdated":"${at}"}`;
