@@ -24,6 +24,13 @@ export function instantOf(text: string): string | undefined {
   return isStorable(milliseconds) ? new Date(milliseconds).toISOString() : undefined;
 }
 
+/** The same to the microsecond, for telling a sender's versions apart: FHIR servers write six or seven decimals. */
+export function exactInstantOf(text: string): string | undefined {
+  const instant = instantOf(text);
+  const micros = (DATE_TIME.exec(text)?.[7] ?? '').slice(4, 7).padEnd(3, '0');
+  return instant === undefined || micros === '000' ? instant : `${instant.slice(0, -1)}${micros}Z`;
+}
+
 // A zone can move 0001-01-01 or 9999-12-31 out of the years that ISO text writes with four digits.
 function isStorable(milliseconds: number): boolean {
   return milliseconds >= Date.parse('0001-01-01T00:00:00Z') && milliseconds <= Date.parse('9999-12-31T23:59:59.999Z');

@@ -6,6 +6,15 @@ import { demographicsOf, humanNameOf, identifiersOf } from './identity.js';
 import { instantOf } from './dates.js';
 
 describe('factsOf', () => {
+  it('keeps the clock of a version to the microsecond', () => {
+    const clock = (lastUpdated: string) => factsOf({ resourceType: 'Basic', meta: { lastUpdated } }).lastUpdated;
+    expect(clock('2026-01-02T03:04:05.1234567+02:00')).toBe('2026-01-02T01:04:05.123456Z');
+    expect(clock('2026-01-02T03:04:05.1234Z')).toBe('2026-01-02T03:04:05.123400Z');
+    expect(clock('2026-01-02T03:04:05.1230000Z')).toBe('2026-01-02T03:04:05.123Z');
+    expect(clock('2026-01-02T03:04:05Z')).toBe('2026-01-02T03:04:05.000Z');
+    expect(clock('yesterday')).toBeUndefined();
+  });
+
   it('reads an Observation', () => {
     expect(
       factsOf({

@@ -1,4 +1,4 @@
-import { instantOf } from './dates.js';
+import { exactInstantOf, instantOf } from './dates.js';
 import { FACT_ELEMENTS, OTHER_TYPES, type FactElements } from './fact-elements.js';
 import { gistOf, type Gist } from './gist.js';
 import { humanNameOf, isKey } from './identity.js';
@@ -10,7 +10,7 @@ export interface RecordFacts {
   type: string;
   sourceId?: string;
   versionId?: string;
-  /** ISO instant in UTC, for comparing versions. */
+  /** ISO instant in UTC, to the microsecond where it says so: for comparing versions. */
   lastUpdated?: string;
   category: string[];
   code?: { system?: string; code?: string };
@@ -46,7 +46,7 @@ export function factsOf(resource: unknown, text?: string): RecordFacts {
     type,
     sourceId: textAt(resource, 'id'),
     versionId: textAt(resource, 'meta', 'versionId'),
-    lastUpdated: instant(textAt(resource, 'meta', 'lastUpdated')),
+    lastUpdated: exactInstantOf(textAt(resource, 'meta', 'lastUpdated') ?? ''),
     category: categoriesOf(resource, elements),
     code: concepts.map(codeOf).find((code) => code !== undefined),
     display: displayOf(resource, type, elements, concepts),

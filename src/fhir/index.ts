@@ -15,7 +15,7 @@ export {
   type Demographics,
   type PatientLink,
 } from './identity.js';
-export { instantOf } from './dates.js';
+export { exactInstantOf, instantOf } from './dates.js';
 export { inspect, type Inspection } from './inspection.js';
 export { type Finding } from './validation/finding.js';
 export { ResourceInspector } from './validation/inspector.js';

@@ -167,6 +167,30 @@ describe('versions', () => {
     expect(await history()).toEqual([{ version: 1 }, { version: 2 }]);
   });
 
+  it('are ordered so below the millisecond too, deletions included', async () => {
+    const at = (micros: string, value: string) =>
+      bundleOf(
+        'collection',
+        entryOf(weightText('fine', 'Patient/p1', value, updatedAt(`2024-05-02T00:00:00.000${micros}Z`))),
+      );
+    for (const [micros, value] of [
+      ['1', '71'],
+      ['900', '79'],
+      ['5', '75'],
+    ] as const)
+      expect(await importBundle(feed, at(micros, value))).toMatchObject({ flagged: 0 });
+    const { id } = (await rowOf('Observation', 'fine'))!;
+    expect(await textOf(id)).toContain('"value":79,');
+    const gone = (micros: string) =>
+      bundleOf('batch', '{"request":{"method":"DELETE","url":"Observation/fine"}}').replace(
+        '"entry"',
+        `"timestamp":"2024-05-02T00:00:00.000${micros}Z","entry"`,
+      );
+    await importBundle(feed, gone('8'));
+    expect(await textOf(id)).toContain('"value":79,');
+    expect(await importBundle(feed, gone('95'))).toMatchObject({ deleted: 1 });
+  });
+
   it('with the same time and another content are taken and flagged', async () => {
     const at = (value: string) =>
       bundleOf('collection', entryOf(weightText('same-time', 'Patient/p1', value, updatedAt('2024-05-02T00:00:00Z'))));

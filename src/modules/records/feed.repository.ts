@@ -103,7 +103,7 @@ const HISTORY = [...COLUMNS, 'content_mac', 'resource', 'import_id', 'import_fil
   ', ',
 );
 const KNOWN = `r.source_id AS "sourceId", r.record_id AS "recordId", r.patient_id AS "patientId", r.named_patient_id AS "namedPatientId", r.version,
-  r.content_mac AS "contentMac", r.source_updated_at AS "sourceUpdatedAt", r.status, r.is_deleted AS "isDeleted", r.codes`;
+  r.content_mac AS "contentMac", to_char(r.source_updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "sourceUpdatedAt", r.status, r.is_deleted AS "isDeleted", r.codes`;
 
 /** A feed's own records, as its imports find and write them; row security shows it no other feed's. */
 @Injectable()

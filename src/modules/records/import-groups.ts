@@ -1,6 +1,6 @@
 import { FhirReadError, readAdvice, readBundle, type ResourceInspector } from '../../fhir/index.js';
 import type { AttachmentSieve } from './attachment-sieve.js';
-import { instantOf } from '../../fhir/index.js';
+import { exactInstantOf } from '../../fhir/index.js';
 import type { InspectedEntry } from './import-intake.js';
 import { linesOf, type Line, type LinesFrom } from './import-lines.js';
 
@@ -82,7 +82,7 @@ async function unpack(line: number, text: string, maxBytes: number, group: LineG
     const { timestamp } = await readBundle(body, { ...ONE_BUNDLE, maxEntryBytes: maxBytes, maxBytes }, (entry) => {
       entries.push({ index: line, part: entry.index, fullUrl: entry.fullUrl, request: entry.request });
     });
-    const deletedAt = timestamp === undefined ? undefined : instantOf(timestamp);
+    const deletedAt = timestamp === undefined ? undefined : exactInstantOf(timestamp);
     if (entries.every(({ request }) => request?.method === 'DELETE'))
       group.entries.push(...entries.map((entry) => ({ ...entry, deletedAt })));
     else group.refused.push({ line, ...NOT_ONLY_DELETIONS });

@@ -1,6 +1,6 @@
 import {
   FhirReadError,
-  instantOf,
+  exactInstantOf,
   readBundle,
   type BundleEntry,
   type BundleLimits,
@@ -100,7 +100,7 @@ async function readWhole(
   try {
     const { type, timestamp } = await readBundle(sieve.through(body), limits, onEntry);
     if (!isSupported(type)) throw unsupportedBundleType();
-    return { type, timestamp: timestamp === undefined ? undefined : instantOf(timestamp) };
+    return { type, timestamp: timestamp === undefined ? undefined : exactInstantOf(timestamp) };
   } catch (error) {
     throw error instanceof FhirReadError ? unreadableBundle(error, sieve.removed) : error;
   }

@@ -17,7 +17,7 @@ const known = (content: string, at?: string, version = 1): KnownRecord => ({
   patientId: 'p',
   version,
   contentMac: mac(content),
-  sourceUpdatedAt: at === undefined ? null : new Date(at),
+  sourceUpdatedAt: at ?? null,
   status: 'final',
   isDeleted: false,
   namedPatientId: 'p',
@@ -61,6 +61,17 @@ describe('decide', () => {
       version: 2,
       sameClock: true,
     });
+  });
+
+  it('tells apart what its clock tells apart, below the millisecond too', () => {
+    const at = (micros: string) => `2024-05-01T00:00:00.000${micros}Z`;
+    const answer = (lastUpdated: string, before: string) =>
+      decide(incoming('b', { lastUpdated }), known('a', before), []);
+    expect(answer(at('9'), at('500'))).toMatchObject({ action: 'update', sameClock: false });
+    expect(answer(at('500'), at('900'))).toMatchObject({ action: 'late' });
+    expect(answer(at(''), at('001'))).toMatchObject({ action: 'late' });
+    expect(answer(at('500'), at('500'))).toMatchObject({ action: 'update', sameClock: true });
+    expect(answer(at(''), at('000'))).toMatchObject({ action: 'update', sameClock: true });
   });
 
   it('numbers a version after all that there are, late ones included', () => {

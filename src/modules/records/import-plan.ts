@@ -7,7 +7,8 @@ export interface KnownRecord {
   patientId: string | null;
   version: number;
   contentMac: Buffer;
-  sourceUpdatedAt: Date | null;
+  /** ISO instant in UTC, to the microsecond. */
+  sourceUpdatedAt: string | null;
   status: string;
   isDeleted: boolean;
   /** The chart that its sender named; another than where it is shown, after a merge. */
@@ -71,11 +72,18 @@ export function decide(incoming: Incoming, known: KnownRecord | undefined, histo
     if (revives) return late;
     return incoming.isShared && incoming.withdraws === null && wasSeen ? { action: 'unchanged' } : update(false);
   }
-  const age = Date.parse(incoming.lastUpdated) - known.sourceUpdatedAt.getTime();
+  const age = compareInstants(incoming.lastUpdated, known.sourceUpdatedAt);
   if (age < 0) return late;
   if (age > 0) return update(false);
   return revives || wasSeen ? late : update(true);
 }
+
+/** Milliseconds are what a Date has; two versions of one record can lie closer. */
+function compareInstants(a: string, b: string): number {
+  return Date.parse(a) - Date.parse(b) || microsOf(a) - microsOf(b);
+}
+
+const microsOf = (instant: string): number => Number((/\.\d{3}(\d{1,3})/.exec(instant)?.[1] ?? '').padEnd(3, '0'));
 
 const SEXES: readonly string[] = ['female', 'male', 'other', 'unknown'];
 const BIRTH_DATE = /^\d{4}(-\d\d(-\d\d)?)?$/;
