@@ -6,6 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import { AppModule, type AppParts } from './app.module.js';
+import { MllpServer } from './modules/records/index.js';
 import { AuditSink } from './platform/access/audit-sink.js';
 import { Clock } from './platform/clock.js';
 import type { Config } from './platform/config/config.js';
@@ -115,8 +116,9 @@ export async function createApp(config: Config, parts: AppParts = {}): Promise<N
   return app;
 }
 
-/** Reads certificate and key again; connections that are open keep theirs. */
+/** Reads certificate and key again, for HTTPS and MLLP; connections that are open keep theirs. Throws where they are no pair: then all stays. */
 export function reloadTls(app: NestFastifyApplication, config: Config): void {
   if (config.http.tls)
     (app.getHttpServer() as unknown as import('node:https').Server).setSecureContext(tlsOf(config.http.tls));
+  app.get(MllpServer).reloadTls();
 }

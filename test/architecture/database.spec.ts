@@ -150,6 +150,7 @@ describe('tables', () => {
       UNION ALL SELECT format('%s.%s', schemaname, matviewname) FROM pg_matviews WHERE schemaname = ANY($1)`;
     expect(await lines(views, [OURS])).toEqual([
       'audit.published',
+      'records.hold_report',
       'records.waiting_chart',
       'users.care_now',
       'users.duty',

@@ -4,7 +4,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BlobReader, configure, TextWriter, ZipReader, type FileEntry } from '@zip.js/zip.js';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Delivery } from '../../src/platform/delivery/delivery.js';
 import { bundleOf, entryOf, importBundle, patientText } from '../harness/feed.js';
 import { downloaded, type Downloaded } from '../harness/downloads.js';
 import { openHospital, pages, said, type Hospital } from '../harness/hospital.js';
@@ -162,6 +163,50 @@ describe('a transmission', () => {
     expect((await pages(proxy, path, 50)).flat().map(({ to }) => to)).toEqual(['aunt@home.test']);
     expect((await hospital.anna.get(path)).status).toBe(404);
     expect((await hospital.clinician.get(path)).status).toBe(403);
+  });
+
+  it('says when its mail was given up, and what to do then; and when the mail server has it', async () => {
+    const { portal } = hospital;
+    const path = `/v1/patients/${pat.patientId}/transmissions`;
+    const states = async (id: string): Promise<unknown[]> => {
+      const { body } = await pat.get(path).expect(200);
+      const { items } = body as { items: { id: string; status: string; advice: string | null }[] };
+      const { status, advice } = items.find((one) => one.id === id)!;
+      return [status, advice];
+    };
+    await portal.delivered();
+    const delivery = portal.app.get(Delivery);
+    const away = jest.spyOn(delivery, 'mail').mockRejectedValue(new Error('550 no such mailbox'));
+    const mailsBefore = portal.mails.length;
+    let failing: Sent;
+    try {
+      const { body } = await send(pat, { to: 'wrong@elsewhere.test', files: ['health-record.html'] }).expect(201);
+      failing = body as Sent;
+      expect(body).toMatchObject({ status: 'waiting', advice: null });
+      // Tried again for hours: until then it may still arrive.
+      for (let tries = 0; tries < 9; tries++) {
+        await portal.delivered();
+        expect(await states(failing.id)).toEqual(['waiting', null]);
+        await portal.owner.query(
+          "UPDATE platform.outbox SET next_at = now() - interval '1 hour' WHERE outbox_id = $1",
+          [failing.id],
+        );
+      }
+      await portal.delivered();
+      expect(away).toHaveBeenCalledTimes(10);
+    } finally {
+      away.mockRestore();
+    }
+    expect(await states(failing.id)).toEqual(['failed', expect.stringContaining('Nobody has got this copy')]);
+    const over = (await send(pat, { to: TO, files: ['health-record.html'] }).expect(201)).body as Sent;
+    await portal.delivered();
+    expect(await states(over.id)).toEqual(['handed-over', null]);
+    expect(portal.mails).toHaveLength(mailsBefore + 1);
+    // Given up is given up: it does not arrive after somebody was told that it would not.
+    portal.clock.forward(60);
+    await portal.delivered();
+    expect(portal.mails).toHaveLength(mailsBefore + 1);
+    expect(await states(failing.id)).toEqual(['failed', expect.stringContaining('send it again')]);
   });
 
   it('is refused after twenty a day', async () => {

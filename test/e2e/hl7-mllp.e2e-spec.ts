@@ -1,9 +1,12 @@
 import { once } from 'node:events';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { createHash, X509Certificate } from 'node:crypto';
+import { copyFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { reloadTls } from '../../src/app.js';
 import { MllpServer } from '../../src/modules/records/mllp-server.js';
-import { Certificates, hasOpenssl } from '../harness/certificates.js';
+import { MetricsServer } from '../../src/platform/metrics/metrics-server.js';
+import { Certificates, hasOpenssl, type Certificate } from '../harness/certificates.js';
 import { chartState, recordRow } from '../harness/feed.js';
 import { admission, feedsFile, fieldsOf, frame, message, MllpClient, msh, pid, result } from '../harness/hl7.js';
 import { sourceIdOf } from '../../src/hl7/ids.js';
@@ -59,6 +62,7 @@ describe('MLLP', () => {
         MLLP_PORT: '0',
         MLLP_CONNECTIONS: String(CONNECTIONS),
         MLLP_FRAME_SECONDS: '2',
+        METRICS_PORT: '0',
       },
     });
     admin = await makeAdmin(portal);
@@ -202,6 +206,28 @@ describe('MLLP', () => {
     expect(codeOf(await lab.send(text))).toBe('AA');
   });
 
+  it('is counted: connections, and messages by kind and acknowledgement, in no word of a sender’s', async () => {
+    const scraped = async (): Promise<Map<string, number>> => {
+      const answer = await fetch(`http://127.0.0.1:${portal.app.get(MetricsServer).port}/metrics`);
+      const lines = (await answer.text()).split('\n').filter((line) => line.startsWith('portico_mllp_'));
+      return new Map(lines.map((line) => [line.split(' ')[0]!, Number(line.split(' ')[1])]));
+    };
+    const before = await scraped();
+    const lab = await client();
+    expect(codeOf(await lab.send(admission({ mrn: 'M-10' })))).toBe('AA');
+    expect(codeOf(await lab.send(message(msh({ type: 'ZZZ^SECRET' }), pid('M-10'))))).toBe('AR');
+    expect(codeOf(await lab.send('no message at all'))).toBe('AR');
+    const after = await scraped();
+    const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+    expect(grown('portico_mllp_connections_total{result="accepted"}')).toBe(1);
+    expect(after.get('portico_mllp_connections')).toBe(portal.app.get(MllpServer).load.connections);
+    expect(grown('portico_mllp_messages_total{kind="other",code="AR"}')).toBe(2);
+    const kinds = [...after.keys()].filter((name) => name.includes('ADT^') && name.includes('code="AA"'));
+    expect(kinds.reduce((sum, name) => sum + grown(name), 0)).toBe(1);
+    expect(after.get('portico_mllp_connections_total{result="refused"}')).toBeGreaterThan(400);
+    expect([...after.keys()].join()).not.toMatch(/SECRET|M-10|LAB/);
+  });
+
   it('refuses everything of a feed whose account was disabled', async () => {
     const { rows } = await portal.owner.query<{ id: string }>(
       'SELECT account_id AS id FROM users.feed WHERE source = $1',
@@ -219,11 +245,12 @@ describe('MLLP', () => {
 (hasOpenssl ? describe : describe.skip)('MLLP with TLS', () => {
   let own: Portal;
   let certificates: Certificates;
+  let server: Certificate;
   const made = new Map<string, { cert: string; key: string }>();
 
   beforeAll(async () => {
     certificates = new Certificates();
-    const server = certificates.authority('server');
+    server = certificates.authority('server');
     const authority = certificates.authority('clients');
     for (const name of ['lab', 'thief']) made.set(name, certificates.signed(name, 'clients'));
     certificates.authority('strangers');
@@ -265,5 +292,26 @@ describe('MLLP', () => {
       expect(await other.send(admission({ mrn: 'T-2' }))).toBeNull();
     }
     await lab.end();
+  });
+
+  it('shows a new certificate once it was read again, keeps connections, and half a pair changes nothing', async () => {
+    const nameOf = ({ socket }: MllpClient): unknown => (socket as TLSSocket).getPeerCertificate().subject.CN;
+    const next = certificates.authority('next');
+    const before = await connected('lab');
+    expect(nameOf(before)).toBe('server');
+    copyFileSync(next.certFile, server.certFile);
+    expect(() => reloadTls(own.app, own.config)).toThrow();
+    const half = await connected('lab');
+    expect(nameOf(half)).toBe('server');
+    copyFileSync(next.keyFile, server.keyFile);
+    reloadTls(own.app, own.config);
+    const after = await connected('lab');
+    expect(nameOf(after)).toBe('next');
+    for (const lab of [before, half, after]) {
+      expect(codeOf(await lab.send(admission({ mrn: 'T-3' })))).toBe('AR');
+      await lab.end();
+    }
+    // Whose certificates count is as it was.
+    expect(await (await connected('stranger')).send(admission({ mrn: 'T-4' }))).toBeNull();
   });
 });

@@ -6,6 +6,7 @@ import {
   batchOf,
   decode,
   encode,
+  EVENTS,
   Hl7Fault,
   messagesOf,
   peekHeader,
@@ -49,6 +50,8 @@ export interface Hl7Answer {
   answers: Buffer[];
   /** The worst of the verdicts. */
   status: number;
+  /** Of each message, in words of our own: its kind where it is one that is taken, and how it was acknowledged. */
+  verdicts: readonly { kind: string; code: Verdict['code'] }[];
 }
 
 const STATUS = { AA: 200, AE: 422, AR: 400 } as const;
@@ -190,7 +193,8 @@ export class Hl7Service {
     const answers = results.flatMap(({ header, verdict }) => answersTo(header, verdict, answering));
     const texts = sent.isBatch ? [batchOf(answers)] : answers;
     const status = Math.max(200, ...results.map(({ verdict }) => STATUS[verdict.code]));
-    return { answers: texts.map((text) => encode(text, sent.charset)), status };
+    const verdicts = results.map(({ header, verdict }) => ({ kind: kindOf(header), code: verdict.code }));
+    return { answers: texts.map((text) => encode(text, sent.charset)), status, verdicts };
   }
 
   private async bytesOf(body: Readable): Promise<Buffer> {
@@ -216,6 +220,12 @@ export class Hl7Service {
 
 const NOBODY = { error: '207' as const, place: { line: 1, segment: 'MSH', sequence: 1 } };
 const unavailable = (): Verdict => ({ code: 'AR', errors: [{ ...NOBODY, detail: LATER }] });
+
+/** Whatever a sender may write is no label of a number. */
+function kindOf(header: Hl7Header | null): string {
+  const kind = header === null ? '' : `${header.type}^${header.event}`;
+  return EVENTS.has(kind) ? kind : 'other';
+}
 
 /** By what the first message says of itself; whether that is so is looked at for each of them once more. */
 function isFrom(bytes: Buffer, feed: Hl7Feed): boolean {

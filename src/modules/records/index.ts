@@ -1,2 +1,3 @@
+export { MllpServer } from './mllp-server.js';
 export { RecordsModule } from './records.module.js';
 export { recordsPolicy } from './records.policy.js';

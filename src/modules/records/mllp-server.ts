@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
 import ipaddr from 'ipaddr.js';
+import type { Counter } from 'prom-client';
 import { CONFIG, type Config, type MllpConfig } from '../../platform/config/config.js';
 import type { Hl7Feed } from '../../platform/config/hl7-feeds.js';
 import { Logger } from '../../platform/logging/logger.js';
+import { Metrics } from '../../platform/metrics/metrics.js';
 import { Hl7Service } from './hl7.service.js';
 import { framed, framesOf, FramingFault } from './mllp-frames.js';
 
@@ -31,12 +33,25 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
   private readonly busy = new Set<Socket>();
   private bytes = 0;
   private isStopping = false;
+  private readonly connected: Counter<'result'>;
+  private readonly acknowledged: Counter<'kind' | 'code'>;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly messages: Hl7Service,
     private readonly logger: Logger,
-  ) {}
+    metrics: Metrics,
+  ) {
+    metrics.gauge('portico_mllp_connections', 'Connections to the MLLP port that are open', () =>
+      config.hl7.mllp === null ? null : this.sockets.size,
+    );
+    this.connected = metrics.counter('portico_mllp_connections_total', 'Connections to the MLLP port', ['result']);
+    this.acknowledged = metrics.counter(
+      'portico_mllp_messages_total',
+      'Messages that came by MLLP, by kind and by how they were acknowledged',
+      ['kind', 'code'],
+    );
+  }
 
   /** Null: it is off. */
   get port(): number | null {
@@ -55,6 +70,7 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
     this.server =
       mllp.tls === 'off' ? createServer() : createTlsServer({ ...this.tls(mllp), handshakeTimeout: mllp.frameMs });
     this.server.maxConnections = mllp.maxConnections;
+    this.server.on('drop', () => this.connected.inc({ result: 'refused' }));
     this.server.on('connection', (socket) => this.opened(socket, mllp));
     this.server.on(mllp.tls === 'off' ? 'connection' : 'secureConnection', (socket: Socket) =>
       this.serve(socket, mllp),
@@ -63,6 +79,13 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
     this.server.listen(mllp.port, mllp.host).unref();
     await once(this.server, 'listening');
     this.logger.info('HL7 v2 messages are taken over MLLP', { component: 'mllp', port: this.port!, tls: mllp.tls });
+  }
+
+  /** Reads certificates and key again, those of the clients' authority too; connections that are open keep theirs. */
+  reloadTls(): void {
+    const { mllp } = this.config.hl7;
+    if (this.server !== null && mllp !== null && mllp.tls !== 'off')
+      (this.server as TlsServer).setSecureContext(this.tls(mllp));
   }
 
   /** A message that is being worked on is acknowledged; no other is begun. */
@@ -99,8 +122,10 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
     socket.on('error', () => undefined);
     if (this.isStopping || this.feedsAt(address).length === 0 || same >= Math.ceil(maxConnections / SHARE)) {
       this.logger.warn('a connection was refused', { component: 'mllp', address });
+      this.connected.inc({ result: 'refused' });
       return void socket.destroy();
     }
+    this.connected.inc({ result: 'accepted' });
     this.sockets.set(socket, address);
     socket.on('close', () => this.sockets.delete(socket));
   }
@@ -156,7 +181,8 @@ export class MllpServer implements OnApplicationBootstrap, BeforeApplicationShut
       for await (const frame of framesOf(socket, { maxBytes, reserve, begun: () => within(frameMs) })) {
         clearTimeout(timer);
         this.busy.add(socket);
-        const { answers } = await this.messages.overMllp(frame, feeds);
+        const { answers, verdicts } = await this.messages.overMllp(frame, feeds);
+        for (const verdict of verdicts) this.acknowledged.inc(verdict);
         within(frameMs);
         for (const answer of answers) if (!socket.write(framed(answer))) await once(socket, 'drain');
         this.busy.delete(socket);

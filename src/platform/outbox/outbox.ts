@@ -47,9 +47,18 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     this.turns = new Recurring(() => this.work(), { everyMs: IDLE_MS, outage });
   }
 
-  /** Puts a mail into the caller's transaction; it is sent soon after the commit. */
-  mail(ctx: Work, mail: Mail): Promise<void> {
-    return this.put(ctx, 'mail', mail);
+  /** Puts a mail into the caller's transaction; it is sent soon after the commit. By `id` its sender may ask what became of it. */
+  mail(ctx: Work, mail: Mail, id = newId()): Promise<void> {
+    return this.put(ctx, 'mail', mail, id);
+  }
+
+  /** Which of these mails are still to be sent, and which were given up; all others were handed over to the mail server. */
+  async unsent({ db }: Pick<Ctx, 'db'>, ids: readonly string[]): Promise<Map<string, 'waiting' | 'failed'>> {
+    const rows = await db.query<{ id: string; failed: boolean }>(
+      'SELECT outbox_id AS id, failed_at IS NOT NULL AS failed FROM platform.outbox WHERE outbox_id = ANY ($1::uuid[]) AND done_at IS NULL',
+      [ids],
+    );
+    return new Map(rows.map(({ id, failed }) => [id, failed ? 'failed' : 'waiting']));
   }
 
   /** The same work as {@link mail}, for nobody: where a stranger must not learn whether there was anybody to write to. */
@@ -79,8 +88,7 @@ export class Outbox implements OnApplicationBootstrap, BeforeApplicationShutdown
     while (!this.turns.isStopped && (await this.sendOne()));
   }
 
-  private async put(ctx: Work, kind: Kind, message: object): Promise<void> {
-    const id = newId();
+  private async put(ctx: Work, kind: Kind, message: object, id = newId()): Promise<void> {
     const payload = await this.vault.seal(ctx, 'outbox', placeOf(id), JSON.stringify(message));
     await ctx.db.query(
       'INSERT INTO platform.outbox (outbox_id, kind, payload, next_at, created_at) VALUES ($1, $2, $3, $4, $4)',

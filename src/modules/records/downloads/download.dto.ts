@@ -129,6 +129,9 @@ export class CreateTransmission {
   files?: string[];
 }
 
+const TRANSMISSION_STATES = ['waiting', 'handed-over', 'failed'] as const;
+export type TransmissionState = (typeof TRANSMISSION_STATES)[number];
+
 export class TransmissionView {
   @Uuid({ description: 'Transmission.' })
   id: string;
@@ -153,6 +156,15 @@ export class TransmissionView {
 
   @Uuid({ description: 'Account that sent it.' })
   accountId: string;
+
+  @OneOf(TRANSMISSION_STATES, {
+    description:
+      '`waiting`: it is sent soon, and tried again for hours where the mail server is away; `handed-over`: the mail server has it; `failed`: it was given up, nobody has got it.',
+  })
+  status: TransmissionState;
+
+  @Text({ nullable: true, max: 500, description: 'What to do where it failed.' })
+  advice: string | null;
 }
 
 export class SentTransmissionView extends TransmissionView {

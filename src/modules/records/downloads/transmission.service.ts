@@ -9,7 +9,13 @@ import { Cursors, limitOf } from '../../../platform/http/cursors.js';
 import type { Page } from '../../../platform/http/presenter.js';
 import { newId } from '../../../platform/ids.js';
 import { Outbox } from '../../../platform/outbox/outbox.js';
-import type { CreateTransmission, DownloadsQuery, SentTransmissionView, TransmissionView } from './download.dto.js';
+import type {
+  CreateTransmission,
+  DownloadsQuery,
+  SentTransmissionView,
+  TransmissionState,
+  TransmissionView,
+} from './download.dto.js';
 import { DownloadFiles } from './download-files.js';
 import type { DownloadFile, DownloadRow } from './download-job.js';
 import { DownloadService } from './download.service.js';
@@ -24,6 +30,9 @@ const PASSPHRASE_GROUPS = 6;
 /** Text packs to a tenth: so many times the limit are worth trying, and no more are held in memory. */
 const MOST_UNPACKED = 4;
 const ARCHIVE = 'health-record.zip';
+
+const NOT_SENT =
+  'Nobody has got this copy: the mail could not be sent. Look whether the address is right, and send it again; its passphrase will be a new one. Or fetch the files yourself and hand them over.';
 
 const placeOf = (id: string): Place => ({ table: 'transmission', row: id, column: 'recipient' });
 
@@ -59,10 +68,10 @@ export class TransmissionService {
       ...{ bytes: zip.length, sha256: createHash('sha256').update(zip).digest('hex'), sentAt: ctx.now },
     };
     await this.transmissions.insert(ctx, sent);
-    await this.outbox.mail(ctx, this.mail(input.to, zip));
+    await this.outbox.mail(ctx, this.mail(input.to, zip), id);
     ctx.touch({ patientId, type: 'ChartDownload', id: downloadId });
     ctx.touch({ patientId, type: 'Transmission', id });
-    return { ...viewOf(sent, input.to), passphrase };
+    return { ...viewOf(sent, input.to, 'waiting'), passphrase };
   }
 
   async list(ctx: SignedIn, patientId: string, query: DownloadsQuery): Promise<Page<TransmissionView>> {
@@ -74,6 +83,10 @@ export class TransmissionService {
       ctx,
       rows.map(({ id, recipient }) => ({ place: placeOf(id), sealed: Buffer.from(recipient, 'base64') })),
     );
+    const unsent = await this.outbox.unsent(
+      ctx,
+      rows.map(({ id }) => id),
+    );
     const addresses = new Map(rows.map(({ id }, at) => [id, opened[at]!.toString('utf8')]));
     if (rows.length === 0) ctx.touch({ patientId, type: 'Patient', id: patientId });
     return this.cursors.page(
@@ -84,7 +97,7 @@ export class TransmissionService {
       ({ id }) => [id],
       (row) => {
         ctx.touch({ patientId, type: 'Transmission', id: row.id });
-        return viewOf(row, addresses.get(row.id)!);
+        return viewOf(row, addresses.get(row.id)!, unsent.get(row.id) ?? 'handed-over');
       },
     );
   }
@@ -135,7 +148,8 @@ export class TransmissionService {
   }
 }
 
-function viewOf(row: TransmissionRow, to: string): TransmissionView {
+function viewOf(row: TransmissionRow, to: string, status: TransmissionState): TransmissionView {
   const { id, downloadId, files, bytes, sha256, accountId } = row;
-  return { id, downloadId, to, files, bytes, sha256, accountId, sentAt: row.sentAt.toISOString() };
+  const advice = status === 'failed' ? NOT_SENT : null;
+  return { id, downloadId, to, files, bytes, sha256, accountId, sentAt: row.sentAt.toISOString(), status, advice };
 }
