@@ -1,4 +1,5 @@
 import { Piscina } from 'piscina';
+import { workerFile } from '../../platform/workers/worker-file.js';
 import { unreadable, type Inspection } from '../inspection.js';
 
 export interface InspectorOptions {
@@ -94,7 +95,7 @@ export class ResourceInspector {
   private started(): Pool {
     if (this.isClosed) throw new Error('The resource inspector is closed.');
     this.pool ??= new Piscina<string[], Inspection[]>({
-      ...workerFile(import.meta.url),
+      ...workerFile(import.meta.url, 'inspection.worker'),
       // nothing here needs the environment, and it holds secrets
       env: {},
       minThreads: 0,
@@ -103,13 +104,6 @@ export class ResourceInspector {
     });
     return this.pool;
   }
-}
-
-// Tests run the sources: Node strips the types of `.ts` by itself, and the hook finds the imports that end in `.js`.
-function workerFile(ownUrl: string): { filename: string; execArgv: string[] } {
-  if (!ownUrl.endsWith('.ts')) return { filename: new URL('./inspection.worker.js', ownUrl).href, execArgv: [] };
-  const hook = new URL('../../platform/workers/ts-resolve-hook.mjs', ownUrl).href;
-  return { filename: new URL('./inspection.worker.ts', ownUrl).href, execArgv: ['--import', hook] };
 }
 
 function batchesOf(texts: readonly string[]): string[][] {

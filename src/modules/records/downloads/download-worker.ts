@@ -13,7 +13,8 @@ import type { Format } from './download.dto.js';
 import { collectionOf } from './fhir-collection.js';
 import { pageOf } from './html/page.js';
 import { summaryOf } from './ips/summary.js';
-import { pdfOf } from './pdf/document.js';
+import { PdfThread } from './pdf/pdf-thread.js';
+import { pdfHeadOf, pdfSourceOf } from './pdf/printed-pdf.js';
 import { personOf, type Printed } from './printed.js';
 
 const FILES: Record<Format, { name: string; mediaType: string }> = {
@@ -37,6 +38,7 @@ export class DownloadWorker {
     private readonly database: Database,
     private readonly sink: AuditSink,
     private readonly clock: Clock,
+    private readonly pdf: PdfThread,
   ) {}
 
   /** `mayGoOn` is asked between pages. Throws Superseded when the turn was lost, DownloadFailure when another try would be for nothing. */
@@ -73,7 +75,7 @@ export class DownloadWorker {
       fhir: () => collectionOf(printed),
       ips: () => summaryOf(printed),
       html: () => pageOf(printed),
-      pdf: () => pdfOf(printed, this.config),
+      pdf: () => this.pdf.write(pdfHeadOf(printed, this.config), pdfSourceOf(printed)),
     };
     await this.file(job, FILES[format], contents[format](), touches);
   }

@@ -1,19 +1,6 @@
-import type { Config } from '../../../../platform/config/config.js';
 import type { TrendView } from '../../chart.dto.js';
-import { SECTION_NAMES } from '../../chart.service.js';
 import type { LineView } from '../../record.dto.js';
-import {
-  madeWords,
-  NOTICE,
-  originWords,
-  saidOf,
-  scopeWords,
-  SECTION_TITLES,
-  typeWords,
-  valueWords,
-  whenOf,
-  type Printed,
-} from '../printed.js';
+import { madeWords, NOTICE, originWords, saidOf, typeWords, valueWords, whenOf } from '../printed.js';
 import { Paper, type Column } from './paper.js';
 import { PdfText } from './text.js';
 import { drawTrend } from './trend.js';
@@ -67,13 +54,13 @@ function heading(paper: Paper, text: string, keep: number): void {
   paper.flow('H2', text, { size: 14, bold: true, keep });
 }
 
-async function trends(paper: Paper, title: string, all: readonly TrendView[]): Promise<void> {
+function trends(paper: Paper, title: string, all: readonly TrendView[]): void {
   heading(paper, title, all.length > 0 ? 200 : 40);
   if (all.length === 0) paper.flow('P', 'No information.', { size: 10 });
   for (const trend of all) {
     paper.flow('H3', trend.display || 'Result', { size: 11, bold: true, keep: 150 });
     drawTrend(paper, trend);
-    await paper.table(RESULT, trendRows(trend));
+    paper.table(RESULT, trendRows(trend));
   }
 }
 
@@ -82,34 +69,58 @@ function* written(pdf: PDFKit.PDFDocument): Generator<Buffer> {
   for (let chunk: Buffer | null; (chunk = pdf.read() as Buffer | null) !== null;) yield chunk;
 }
 
+/** What a document begins with. */
+export interface PdfHead {
+  title: string;
+  hospital: string;
+  /** Empty where it is not told. */
+  birthDate: string;
+  madeAt: Date;
+  scope: string;
+  paper: 'A4' | 'LETTER';
+  fontFiles: readonly string[];
+}
+
+/** The chart at a glance, for paper. */
+export interface PdfGlance {
+  sections: { title: string; lines: readonly LineView[] }[];
+  vitals: readonly TrendView[];
+  labs: readonly TrendView[];
+}
+
+/** Where the rest comes from, asked for when it is needed. */
+export interface PdfSource {
+  glance(): Promise<PdfGlance>;
+  pages(): AsyncIterable<readonly LineView[]>;
+}
+
 /** A tagged PDF (ISO 14289-1: title, language, structure, heads of tables, words for pictures), given out while it is written. */
-export async function* pdfOf(printed: Printed, config: Config): AsyncGenerator<Buffer> {
-  const { job, madeAt, hospital, person } = printed;
-  const title = `Health record${person.name === '' ? '' : ` of ${person.name}`}`;
+export async function* pdfOf(head: PdfHead, source: PdfSource): AsyncGenerator<Buffer> {
+  const { title, hospital, birthDate, madeAt, scope } = head;
   const { default: PDFDocument } = await import('pdfkit');
   const pdf = new PDFDocument({
-    ...{ size: config.letters.paper, margin: 48, pdfVersion: '1.7', tagged: true, lang: 'en', displayTitle: true },
+    ...{ size: head.paper, margin: 48, pdfVersion: '1.7', tagged: true, lang: 'en', displayTitle: true },
     info: { Title: title, Author: hospital, CreationDate: madeAt, ModDate: madeAt },
   });
-  const text = new PdfText(pdf, config.downloads.fontFiles);
+  const text = new PdfText(pdf, head.fontFiles);
   const paper = new Paper(pdf, text, title);
   paper.flow('H1', title, { size: 20, bold: true, gap: 8 });
-  if (person.birthDate !== '') paper.flow('P', `Born ${person.birthDate}.`, { size: 10, gap: 2 });
+  if (birthDate !== '') paper.flow('P', `Born ${birthDate}.`, { size: 10, gap: 2 });
   paper.flow('P', `From ${hospital}, made ${madeWords(madeAt)}.`, { size: 10, gap: 2 });
-  paper.flow('P', `${scopeWords(job)}.`, { size: 10, gap: 2 });
+  paper.flow('P', `${scope}.`, { size: 10, gap: 2 });
   paper.flow('P', NOTICE, { size: 10 });
-  const { sections, vitals, labs } = await printed.glance();
-  for (const name of SECTION_NAMES) {
-    heading(paper, SECTION_TITLES[name], 50);
-    if (sections[name].length === 0) paper.flow('P', 'No information.', { size: 10 });
-    else await paper.table(LINE, sections[name].map(lineRow));
+  const { sections, vitals, labs } = await source.glance();
+  for (const { title, lines } of sections) {
+    heading(paper, title, 50);
+    if (lines.length === 0) paper.flow('P', 'No information.', { size: 10 });
+    else paper.table(LINE, lines.map(lineRow));
   }
-  await trends(paper, 'Vital signs', vitals);
-  await trends(paper, 'Laboratory results', labs);
+  trends(paper, 'Vital signs', vitals);
+  trends(paper, 'Laboratory results', labs);
   yield* written(pdf);
   heading(paper, 'All records', 50);
-  for await (const views of printed.pages()) {
-    await paper.table(RECORD, views.map(recordRow));
+  for await (const views of source.pages()) {
+    paper.table(RECORD, views.map(recordRow));
     yield* written(pdf);
   }
   if (text.isIncomplete)

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { PdfText, TextLine } from './text.js';
 
 type Pdf = PDFKit.PDFDocument;
@@ -10,8 +9,6 @@ const INK = '#1a1a1a';
 const RULE = '#8a99a5';
 const PAD = 3;
 const CELL = 8.5;
-/** A row takes a millisecond of the process's only thread. */
-const ROWS_AT_ONCE = 20;
 const REST = '… There is more of it in the page in HTML.';
 
 /** Of a table: share of the width, and what stands above. */
@@ -32,11 +29,14 @@ export class Paper {
   private section: Element;
   private page = 1;
 
-  constructor(
-    readonly pdf: Pdf,
-    readonly text: PdfText,
-    private readonly foot: string,
-  ) {
+  readonly pdf: Pdf;
+  readonly text: PdfText;
+  private readonly foot: string;
+
+  constructor(pdf: Pdf, text: PdfText, foot: string) {
+    this.pdf = pdf;
+    this.text = text;
+    this.foot = foot;
     this.width = pdf.page.width - 2 * MARGIN;
     this.root = pdf.struct('Document');
     pdf.addStructure(this.root);
@@ -91,8 +91,8 @@ export class Paper {
     this.pdf.y = y + height + 6;
   }
 
-  /** The first cell of a row names it. Cells are texts, each paragraph on a line of its own. Requests have their turn between rows. */
-  async table(columns: readonly Column[], rows: readonly (readonly string[])[]): Promise<void> {
+  /** The first cell of a row names it. Cells are texts, each paragraph on a line of its own. */
+  table(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
     const table = this.pdf.struct('Table');
     this.section.add(table);
     const widths = columns.map(({ share }) => share * this.width);
@@ -103,8 +103,7 @@ export class Paper {
     );
     this.room(this.heightOf(head) + 40);
     this.row(table, head, widths, true);
-    for (const [at, texts] of rows.entries()) {
-      if (at % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await setImmediate();
+    for (const texts of rows) {
       const cells = this.cells(texts, widths, (at) => at === 0);
       const before = this.page;
       this.room(this.heightOf(cells));

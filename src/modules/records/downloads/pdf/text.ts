@@ -42,10 +42,10 @@ export class PdfText {
   private readonly choices = new Map<string, string | null>();
   private readonly names: Record<Weight, string[]>;
 
-  constructor(
-    private readonly pdf: Pdf,
-    furtherFonts: readonly string[],
-  ) {
+  private readonly pdf: Pdf;
+
+  constructor(pdf: Pdf, furtherFonts: readonly string[]) {
+    this.pdf = pdf;
     const further = furtherFonts.map((file, at) => {
       pdf.registerFont(`further-${at}`, file);
       return `further-${at}`;
