@@ -11,7 +11,7 @@ const NAME = '[A-Za-z][A-Za-z0-9]*';
 const ATTRIBUTE = `[A-Za-z_][\\w.:-]*\\s*=\\s*(?:"[^"<]*"|'[^'<]*')`;
 const TAG = `<(/?)(${NAME})((?:\\s+${ATTRIBUTE})*)\\s*(/?)>`;
 const TEXT = '[^<&]+';
-const CHARACTER = '&(?:#x[0-9A-Fa-f]{1,6}|#\\d{1,7}|[A-Za-z][A-Za-z0-9]{1,30});';
+const CHARACTER = '&(?:#x0*[0-9A-Fa-f]{1,6}|#0*\\d{1,7}|[A-Za-z][A-Za-z0-9]{1,30});';
 const COMMENT = '<!--(?:(?!--)[^])*-->';
 const TOKEN = new RegExp(`${TAG}|(${TEXT}|${CHARACTER})|${COMMENT}`, 'y');
 const NAMESPACE = /\sxmlns\s*=\s*["']http:\/\/www\.w3\.org\/1999\/xhtml["']/;
