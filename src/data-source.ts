@@ -24,6 +24,7 @@ import { RecordsHl71763769600047 } from '../migrations/1763769600047-records-hl7
 import { RecordsAttachments1763769600049 } from '../migrations/1763769600049-records-attachments.js';
 import { RecordsDownloads1763769600051 } from '../migrations/1763769600051-records-downloads.js';
 import { RecordsHoldReport1763769600053 } from '../migrations/1763769600053-records-hold-report.js';
+import { RecordsWaitingCharts1763769600054 } from '../migrations/1763769600054-records-waiting-charts.js';
 import { AuditActivity1763769600052 } from '../migrations/1763769600052-audit-activity.js';
 import { RecordsMerges1763769600042 } from '../migrations/1763769600042-records-merges.js';
 import { AuthLines1763769600031 } from '../migrations/1763769600031-auth-lines.js';
@@ -79,6 +80,7 @@ export const migrations = [
   RecordsDownloads1763769600051,
   AuditActivity1763769600052,
   RecordsHoldReport1763769600053,
+  RecordsWaitingCharts1763769600054,
 ];
 
 export const entities: NonNullable<DataSourceOptions['entities']> = [...userEntities];

@@ -86,7 +86,7 @@ portal_app
   records.sensitivity_rule_set  SELECT INSERT
   records.sensitivity_rule      SELECT INSERT
   records.chart_wish            SELECT INSERT DELETE
-  records.waiting_chart         SELECT
+  records.waiting_charts()      EXECUTE
   records.provenance_target     SELECT INSERT DELETE
   records.hold                  SELECT
   records.review                SELECT

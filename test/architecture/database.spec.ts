@@ -151,7 +151,6 @@ describe('tables', () => {
     expect(await lines(views, [OURS])).toEqual([
       'audit.published',
       'records.hold_report',
-      'records.waiting_chart',
       'users.care_now',
       'users.duty',
       'users.own_chart',

@@ -26,7 +26,7 @@ export function visible(ctx: SignedIn, params: Params, patientId?: string): stri
   const isTreated = treated.length > 0 ? [`r.patient_id = ANY (${params.add(treated)}::uuid[])`] : [];
   if (charts.length === 0) return isTreated[0] ?? 'false';
   const now = params.add(ctx.now);
-  const released = `r.held_until <= ${now} AND (r.waits_until <= ${now} OR r.patient_id <> ALL (ARRAY(SELECT w.patient_id FROM records.waiting_chart w)))`;
+  const released = `r.held_until <= ${now} AND (r.waits_until <= ${now} OR r.patient_id <> ALL ((SELECT records.waiting_charts())::uuid[]))`;
   return `(${[...isTreated, `(${charts.join(' OR ')}) AND ${released}`].join(' OR ')})`;
 }
 
