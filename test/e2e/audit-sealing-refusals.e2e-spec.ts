@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { SealingJob } from '../../src/modules/audit/sealing/sealing.job.js';
 import { Sequencer } from '../../src/modules/audit/sequencer.js';
+import type { Recurring } from '../../src/platform/recurring.js';
 import { formatNote, parseCheckpoint, parseNote } from '../../src/tlog/index.js';
 import { cloneDatabase } from '../harness/database.js';
 import type { Portal, PortalOptions } from '../harness/portal.js';
@@ -22,10 +23,11 @@ import {
 
 afterEach(closeAll);
 
-/** Seals only when it is told to: where the job's own turn came in between, its refusal would be an entry of the log. */
+/** Seals and gives places only when it is told to: a refusal is an event itself, and would be an entry at the next turn. */
 async function stillPortalOn(options: PortalOptions = {}): Promise<Portal> {
   const portal = await portalOn(options);
   await portal.app.get(SealingJob).beforeApplicationShutdown();
+  await portal.app.get<Sequencer, { turns: Recurring }>(Sequencer).turns.stop();
   return portal;
 }
 
