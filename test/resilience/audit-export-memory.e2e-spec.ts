@@ -73,8 +73,12 @@ async function measured(body: object) {
 describe('memory', () => {
   it(`does not grow with the export: ${EVENTS} events in all forms, with their proofs`, async () => {
     const formats = ['csv', 'fhir'];
-    const small = await measured({ formats, disclosures: true, filter: { subjectType: 'Record', toSeq: EVENTS / 10 } });
-    const range = await measured({ formats, filter: { toSeq: EVENTS / 10 } });
+    const aFew = { formats, disclosures: true, filter: { subjectType: 'Record', toSeq: EVENTS / 10 } };
+    const aRange = { formats, filter: { toSeq: EVENTS / 10 } };
+    // More than once: what is loaded and compiled at first use is there then, and the heap has the room that small ones take.
+    for (const body of [aFew, aRange, aFew, aRange]) await measured(body);
+    const small = await measured(aFew);
+    const range = await measured(aRange);
     const chosen = await measured({ formats, disclosures: true, filter: { subjectType: 'Record' } });
     const whole = await measured({ formats });
     if (process.env.PORTICO_EXPORT_EVENTS) console.table({ small, range, chosen, whole });
